@@ -1,0 +1,106 @@
+//! The factory side of the contract, and what it makes.
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde::Serialize;
+
+use crate::{Cost, Decoder, Embedder, EngineError, KvType, ModelInfo, Tokenizer};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ModelSource {
+    /// A file or folder on disk.
+    Path(PathBuf),
+    /// A named behaviour of an engine that needs no weights (echo).
+    Script(String),
+}
+
+impl ModelSource {
+    /// The path, or the script's name as a path, for messages.
+    pub fn label(&self) -> PathBuf {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Script(name) => PathBuf::from(name),
+        }
+    }
+}
+
+/// How to load a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// KV cells shared by all sequences, in tokens.
+    pub kv_cells: u32,
+    /// Sequences held at once, running and idle.
+    pub max_sequences: u32,
+    /// Most tokens in one forward pass.
+    pub max_batch_tokens: u32,
+    /// Threads of a forward pass.
+    pub threads: u32,
+    /// How keys and values are stored.
+    pub kv_type: KvType,
+    /// Flash attention: `None` lets the engine choose.
+    pub flash_attention: Option<bool>,
+    /// Layers put on an accelerator, when one is compiled in.
+    pub gpu_layers: u32,
+}
+
+/// Called with the share loaded so far (0 to 1); returning false stops the load with [`EngineError::Cancelled`].
+pub type Progress<'a> = &'a mut (dyn FnMut(f32) -> bool + Send);
+
+/// What was compiled in, for the start-up line and `tern doctor`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EngineBuild {
+    /// Version of the implementation behind the engine, such as llama.cpp's build.
+    pub version: String,
+    /// Instruction sets compiled in, in lower case as Linux's cpuinfo spells them: `avx2`, `avx512_vnni`, ...
+    pub cpu_features: Vec<String>,
+    /// Accelerators compiled in: `cuda`, `metal`, `vulkan`.
+    pub accelerators: Vec<String>,
+}
+
+/// One way to run models.
+pub trait Engine: Send + Sync {
+    /// Name in model ids (`...@llama`) and in errors.
+    fn name(&self) -> &'static str;
+
+    /// What was compiled in.
+    fn build(&self) -> EngineBuild;
+
+    /// Reads the header. Cheap (no weights), never panics, aborts or allocates by a length the file claims.
+    ///
+    /// # Errors
+    /// `Io`, `InvalidModel` or `Unsupported`, with what was found and where.
+    fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError>;
+
+    /// What the model would take with these options.
+    fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost;
+
+    /// Loads the model. Blocks; may take minutes.
+    ///
+    /// # Errors
+    /// As [`Engine::inspect`], `Cancelled` when `progress` said so, and `Failed`.
+    fn load(
+        &self,
+        source: &ModelSource,
+        options: &LoadOptions,
+        progress: Progress<'_>,
+    ) -> Result<LoadedModel, EngineError>;
+}
+
+/// A text model, ready to run.
+pub struct TextModel {
+    /// Shared with everyone who counts or spells tokens.
+    pub tokenizer: Arc<dyn Tokenizer>,
+    /// Goes to the scheduler's thread.
+    pub decoder: Box<dyn Decoder>,
+}
+
+/// A loaded model: a set of capabilities, most often one.
+pub struct LoadedModel {
+    /// What was found while loading.
+    pub info: ModelInfo,
+    /// Generates text.
+    pub text: Option<TextModel>,
+    /// Embeds text.
+    pub embedder: Option<(Arc<dyn Tokenizer>, Box<dyn Embedder>)>,
+}

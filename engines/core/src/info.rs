@@ -1,0 +1,100 @@
+//! What is known about a model before it is loaded.
+
+use serde::{Deserialize, Serialize};
+
+/// What a model can do. The API asks for a capability, never for an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Continues a text.
+    Completion,
+    /// Answers messages (it has a chat template, or the plain fallback).
+    Chat,
+    /// Gives a text a vector.
+    Embedding,
+}
+
+/// How keys and values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KvType {
+    /// 16-bit floats.
+    #[default]
+    F16,
+    /// 8-bit blocks of 32 with one scale: 8.5 bits a value.
+    Q8_0,
+}
+
+impl KvType {
+    /// Bytes that `values` keys or values take.
+    pub fn bytes(self, values: u64) -> u64 {
+        match self {
+            Self::F16 => values.saturating_mul(2),
+            Self::Q8_0 => values.div_ceil(32).saturating_mul(34),
+        }
+    }
+}
+
+/// What the header of a model says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// The model's own name, if it says one.
+    pub name: Option<String>,
+    /// Architecture as the file names it: `llama`, `qwen2`, ...
+    pub architecture: String,
+    /// Kind of weights: `Q8_0`, `Q4_K_M`, `F16`, `I2_S`, ...
+    pub quantization: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Bytes of the weights on disk.
+    pub weights_bytes: u64,
+    /// Tokens a sequence may hold, as the model was trained.
+    pub context_length: u32,
+    /// Number of tokens in the vocabulary.
+    pub vocab_size: u32,
+    /// Width of the hidden state.
+    pub hidden_size: u32,
+    /// Number of layers.
+    pub num_layers: u32,
+    /// Number of attention heads.
+    pub num_heads: u32,
+    /// Number of key/value heads.
+    pub num_kv_heads: u32,
+    /// Keys and values a token adds, in numbers (not bytes), over all layers.
+    pub kv_values_per_token: u64,
+    /// The chat template (Jinja) in the file.
+    pub chat_template: Option<String>,
+    /// Spelling of the BOS token, for the template.
+    pub bos_token: Option<String>,
+    /// Spelling of the EOS token, for the template.
+    pub eos_token: Option<String>,
+    /// What the model can do.
+    pub capabilities: Vec<Capability>,
+    /// Licence as the file states it.
+    pub license: Option<String>,
+}
+
+/// What a model would take in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cost {
+    /// Weights, mapped or copied.
+    pub weights_bytes: u64,
+    /// KV cache for each token of context.
+    pub kv_bytes_per_token: u64,
+    /// Tokens of context this estimate is for.
+    pub context_tokens: u32,
+    /// Buffers that do not grow with the context.
+    pub fixed_bytes: u64,
+}
+
+impl Cost {
+    /// Bytes of the KV cache.
+    pub fn kv_bytes(&self) -> u64 {
+        self.kv_bytes_per_token.saturating_mul(self.context_tokens.into())
+    }
+
+    /// Everything together.
+    pub fn total_bytes(&self) -> u64 {
+        self.weights_bytes.saturating_add(self.kv_bytes()).saturating_add(self.fixed_bytes)
+    }
+}

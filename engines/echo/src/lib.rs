@@ -1,0 +1,1 @@
+//! Scripted engine: the test double, and the template for new engines.
