@@ -104,7 +104,7 @@ pub enum Event {
 }
 
 /// How far the prompt is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PrefillProgress {
     /// Tokens of the prompt.
     pub total: u32,

@@ -1,0 +1,138 @@
+//! What a dialogue is made of and what a turn gives back. No HTTP, no engine, no dialect of an API.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tern_scheduler::{FinishReason, GenerateError, PrefillProgress, SamplingParams, Summary, TokenLogprob};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Instructions (OpenAI's `developer` is the same).
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// One message of a dialogue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; `None` beside tool calls.
+    pub content: Option<String>,
+    /// Reasoning that came before it, when the dialogue carries it.
+    pub reasoning: Option<String>,
+    /// Name of the speaker or tool.
+    pub name: Option<String>,
+    /// Tool calls of an assistant.
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call a tool message answers.
+    pub tool_call_id: Option<String>,
+}
+
+/// A tool call in a dialogue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Id that the answer refers to.
+    pub id: String,
+    /// Name of the function.
+    pub name: String,
+    /// Arguments as JSON text, as OpenAI sends them.
+    pub arguments: String,
+}
+
+/// A dialogue to answer.
+#[derive(Debug, Clone)]
+pub struct TurnRequest {
+    /// Request id, for the log.
+    pub id: String,
+    /// The dialogue. At least one message.
+    pub messages: Vec<Message>,
+    /// Tool definitions in OpenAI's shape, given to the template.
+    pub tools: Vec<Value>,
+    /// Extra variables for the template (`chat_template_kwargs`).
+    pub template_kwargs: Map<String, Value>,
+    /// Continue the final assistant message instead of starting a new one.
+    pub continue_final_message: bool,
+    /// Generation settings.
+    pub generation: Generation,
+}
+
+/// Settings of a generation, with or without a dialogue.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// How tokens are chosen.
+    pub sampling: SamplingParams,
+    /// How many answers.
+    pub n: u32,
+    /// Most tokens an answer may have; `None` up to the context length.
+    pub max_tokens: Option<u32>,
+    /// Texts that end an answer.
+    pub stop: Vec<String>,
+    /// Go on at end-of-generation tokens.
+    pub ignore_eos: bool,
+    /// Logprobs with this many alternatives.
+    pub logprobs: Option<u32>,
+    /// Report prefill progress.
+    pub return_progress: bool,
+    /// Use cached prefixes.
+    pub use_cache: bool,
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self {
+            sampling: SamplingParams::default(),
+            n: 1,
+            max_tokens: None,
+            stop: Vec::new(),
+            ignore_eos: false,
+            logprobs: None,
+            return_progress: false,
+            use_cache: true,
+        }
+    }
+}
+
+/// What a turn gives back, in order. The last event is `End` or `Failed`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnEvent {
+    /// The prompt is being computed (only when asked for).
+    Prefill(PrefillProgress),
+    /// More of the reasoning of answer `choice`.
+    Reasoning(TurnDelta),
+    /// More of the text of answer `choice`.
+    Text(TurnDelta),
+    /// Answer `choice` is complete.
+    Finish {
+        /// Which answer, from 0.
+        choice: u32,
+        /// Why it ended.
+        reason: FinishReason,
+    },
+    /// The turn is complete.
+    End {
+        /// Counts and times.
+        summary: Summary,
+        /// Of the completion tokens, those of reasoning.
+        reasoning_tokens: u32,
+    },
+    /// The turn failed.
+    Failed(GenerateError),
+}
+
+/// A piece of text with the logprobs of its tokens, when they were asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnDelta {
+    /// Which answer, from 0.
+    pub choice: u32,
+    /// Whole UTF-8 characters.
+    pub text: String,
+    /// One entry a token.
+    pub logprobs: Vec<TokenLogprob>,
+}
