@@ -1,0 +1,189 @@
+//! A request while it runs ([`Job`]) and each of its answers ([`Answer`]).
+
+use std::time::Instant;
+
+use tern_engine::{SeqId, Token, Tokenizer};
+
+use crate::{
+    Delta, Event, FinishReason, GenerateRequest, Summary, TokenLogprob,
+    handle::{Reply, Submitted},
+    logprobs::{first_of_prompt, token_logprob},
+    rng::fresh_seed,
+    sampler::{Sampler, Workspace},
+    text::{Piece, TextStream},
+};
+
+/// A request that has left the queue.
+pub(crate) struct Job {
+    pub(crate) request: GenerateRequest,
+    pub(crate) reply: Reply,
+    pub(crate) seed: u64,
+    pub(crate) submitted: Instant,
+    pub(crate) admitted: Instant,
+    /// When the prompt's last logits were there.
+    pub(crate) prompt_done: Option<Instant>,
+    /// Prompt tokens found in the cache when the prompt was first begun.
+    pub(crate) cached: Option<usize>,
+    /// How much of the prompt has ever been in the cache: beyond it a token is computed for the first time.
+    pub(crate) prompt_reached: usize,
+    /// Tokens generated, all answers together.
+    pub(crate) generated: u32,
+    /// Answers not complete yet.
+    pub(crate) open: u32,
+    pub(crate) prompt_logprobs: Vec<TokenLogprob>,
+}
+
+impl Job {
+    pub(crate) fn new(submitted: Submitted) -> Self {
+        let Submitted { request, reply, at } = submitted;
+        Self {
+            seed: request.sampling.seed.unwrap_or_else(fresh_seed),
+            submitted: at,
+            admitted: Instant::now(),
+            prompt_done: None,
+            cached: None,
+            prompt_reached: 0,
+            generated: 0,
+            open: request.n,
+            prompt_logprobs: Vec::new(),
+            request,
+            reply,
+        }
+    }
+
+    /// Whether prefixes of other sequences may be used. Logprobs of the prompt need every one of its tokens computed.
+    pub(crate) fn may_reuse(&self) -> bool {
+        self.request.use_cache && (self.request.prompt_logprobs.is_none() || self.prompt_done.is_some())
+    }
+
+    /// Takes in the logits of prompt token `place`, which predict the one after it.
+    pub(crate) fn note_prompt_logits(
+        &mut self,
+        place: usize,
+        logits: &[f32],
+        tokenizer: &dyn Tokenizer,
+        workspace: &mut Workspace,
+    ) {
+        let Some(top) = self.request.prompt_logprobs else { return };
+        if self.prompt_logprobs.is_empty() {
+            self.prompt_logprobs.push(first_of_prompt(self.request.prompt[0], tokenizer));
+        }
+        // After a preemption tokens are computed again whose logprobs are known.
+        if let Some(&next) = self.request.prompt.get(place + 1)
+            && self.prompt_logprobs.len() == place + 1
+        {
+            self.prompt_logprobs.push(token_logprob(logits, next, top, tokenizer, workspace.candidates()));
+        }
+    }
+
+    pub(crate) fn summary(&self, now: Instant) -> Summary {
+        let ms = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
+        let prompt_done = self.prompt_done.unwrap_or(now);
+        Summary {
+            prompt_tokens: self.request.prompt.len() as u32,
+            cached_tokens: self.cached.unwrap_or(0) as u32,
+            completion_tokens: self.generated,
+            queue_ms: ms(self.submitted, self.admitted),
+            prefill_ms: ms(self.admitted, prompt_done),
+            decode_ms: ms(prompt_done, now),
+        }
+    }
+}
+
+/// Which answer of which request. Ordered by age.
+pub(crate) type Key = (u64, u32);
+
+/// One answer.
+pub(crate) struct Answer {
+    pub(crate) key: Key,
+    /// The prompt and what was generated.
+    pub(crate) tokens: Vec<Token>,
+    /// The sequence that computes it; `None` while it waits for a prefix that another answer is computing.
+    pub(crate) seq: Option<SeqId>,
+    /// Tokens that other running answers compute for it, as expected when it was admitted.
+    pub(crate) shared: usize,
+    pub(crate) generated: u32,
+    /// Most tokens it may have.
+    pub(crate) most: u32,
+    /// When its last token was chosen.
+    pub(crate) last_token_at: Option<Instant>,
+    /// Failed passes it took part in. After one it runs alone until it is clear who is to blame.
+    pub(crate) failures: u32,
+    pub(crate) alone: bool,
+    sampler: Sampler,
+    text: TextStream,
+}
+
+/// What came of a row of logits.
+pub(crate) enum Chosen {
+    /// The answer goes on.
+    Token,
+    /// The answer is complete.
+    Finished(FinishReason),
+    /// No logit is a number.
+    Nothing,
+}
+
+impl Answer {
+    pub(crate) fn new(key: Key, job: &Job, context_length: u32) -> Self {
+        let request = &job.request;
+        let room = context_length - request.prompt.len() as u32;
+        Self {
+            key,
+            tokens: request.prompt.clone(),
+            seq: None,
+            shared: 0,
+            generated: 0,
+            most: request.max_tokens.map_or(room, |most| most.min(room)),
+            last_token_at: None,
+            failures: 0,
+            alone: false,
+            sampler: Sampler::new(&request.sampling, job.seed, key.1, &request.prompt),
+            text: TextStream::new(&request.stop),
+        }
+    }
+
+    /// Chooses the next token from `logits` and sends the text that has become certain.
+    pub(crate) fn choose(
+        &mut self,
+        job: &mut Job,
+        logits: &[f32],
+        tokenizer: &dyn Tokenizer,
+        workspace: &mut Workspace,
+    ) -> Chosen {
+        let Some(token) = self.sampler.sample(logits, workspace) else { return Chosen::Nothing };
+        if tokenizer.is_end_of_generation(token) && !job.request.ignore_eos {
+            return self.finish(job, FinishReason::Stop(None));
+        }
+        self.tokens.push(token);
+        self.sampler.accept(&self.tokens);
+        self.generated += 1;
+        job.generated += 1;
+        let logprob = job.request.logprobs;
+        let logprob = logprob.map(|top| token_logprob(logits, token, top, tokenizer, workspace.candidates()));
+        let bytes = workspace.bytes();
+        tokenizer.decode(token, job.request.show_control, bytes);
+        let (piece, stop) = self.text.push(token, bytes, logprob);
+        self.send(job, piece);
+        if stop.is_some() {
+            return Chosen::Finished(FinishReason::Stop(stop));
+        }
+        if self.generated >= self.most {
+            return self.finish(job, FinishReason::Length);
+        }
+        Chosen::Token
+    }
+
+    fn finish(&mut self, job: &Job, reason: FinishReason) -> Chosen {
+        let piece = self.text.finish();
+        self.send(job, piece);
+        Chosen::Finished(reason)
+    }
+
+    fn send(&self, job: &Job, piece: Piece) {
+        if !piece.is_empty() {
+            let Piece { text, tokens, logprobs } = piece;
+            job.reply.send(Event::Delta(Delta { choice: self.key.1, text, tokens, logprobs }));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a decode step costs for each number of sequences, learned while serving, and how to divide a round.
+//!
+//! On a CPU a batch can be slower than its parts: on 2 cores llama.cpp gave 58 tokens/s for one sequence and 44 in all
+//! for two together, because one row uses a matrix-vector kernel and two rows a matrix-matrix kernel that only pays
+//! from about eight rows on. So a round of `k` sequences is run in the parts that take the least time in sum.
+//!
+//! Measurements come from serving itself. Each size is tried three times when it first might help, spread over
+//! rounds, and again when its last measurement is old, so that an estimate neither is missing nor goes stale; the
+//! median of the last five keeps a hiccup of the machine out of it. All of it is deterministic given the times.
+
+use std::time::Duration;
+
+/// Measurements kept for each size.
+const KEPT: usize = 5;
+/// Measurements before a size counts as known.
+const ENOUGH: usize = 3;
+/// Every so many rounds one may be used to try something that is not known to be best.
+const TRY_EVERY: u64 = 4;
+/// After so many rounds without a measurement a size is tried again.
+const STALE: u64 = 512;
+/// Parts must be better than the whole by this factor; smaller differences are noise.
+const WORTH_IT: f64 = 0.95;
+
+#[derive(Debug, Clone, Default)]
+struct Size {
+    last: [f64; KEPT],
+    measured: u64,
+    round: u64,
+}
+
+impl Size {
+    fn known(&self) -> bool {
+        self.measured >= ENOUGH as u64
+    }
+
+    /// Median of the last measurements, in seconds.
+    fn median(&self) -> f64 {
+        let n = (self.measured as usize).min(KEPT);
+        let mut sorted = self.last;
+        sorted[..n].sort_unstable_by(f64::total_cmp);
+        // The lower one of two middles: a machine is never faster than it is.
+        sorted[n.saturating_sub(1) / 2]
+    }
+}
+
+/// Learned costs of decode steps, and the plan that follows from them.
+#[derive(Debug, Clone)]
+pub struct CostModel {
+    sizes: Vec<Size>,
+    round: u64,
+}
+
+impl CostModel {
+    /// For rounds of up to `most` sequences.
+    pub fn new(most: usize) -> Self {
+        Self { sizes: vec![Size::default(); most + 1], round: 0 }
+    }
+
+    /// A step that decoded `sequences` together, and nothing else, took `time`.
+    pub fn record(&mut self, sequences: usize, time: Duration) {
+        let round = self.round;
+        if let Some(size) = self.sizes.get_mut(sequences) {
+            size.last[(size.measured % KEPT as u64) as usize] = time.as_secs_f64();
+            size.measured += 1;
+            size.round = round;
+        }
+    }
+
+    /// How to divide a round of `k` sequences: sizes of the parts, largest first; their sum is `k`.
+    pub fn plan(&mut self, k: usize) -> Vec<usize> {
+        self.round += 1;
+        if k < 2 || k >= self.sizes.len() || !self.sizes[k].known() {
+            return vec![k];
+        }
+        if self.round.is_multiple_of(TRY_EVERY)
+            && let Some(size) = self.worth_trying(k)
+        {
+            return self.filled_with(size, k);
+        }
+        self.fastest(k)
+    }
+
+    /// Median seconds and number of measurements of each size measured so far.
+    pub fn known(&self) -> impl Iterator<Item = (usize, f64, u64)> + '_ {
+        let measured = self.sizes.iter().enumerate().filter(|(_, size)| size.measured > 0);
+        measured.map(|(k, size)| (k, size.median(), size.measured))
+    }
+
+    /// The size to measure next: one not known yet, or else the one not measured for longest, if that is long ago.
+    /// Small sizes first, since they are part of most divisions.
+    fn worth_trying(&self, k: usize) -> Option<usize> {
+        let unknown = (1..k).find(|&size| !self.sizes[size].known());
+        unknown.or_else(|| {
+            let oldest = (1..=k).min_by_key(|&size| self.sizes[size].round)?;
+            (self.round - self.sizes[oldest].round > STALE).then_some(oldest)
+        })
+    }
+
+    /// A division of `k` with one part of `size` (two if they fit, which measures twice) and the rest at its best.
+    fn filled_with(&self, size: usize, k: usize) -> Vec<usize> {
+        let mut parts = vec![size; (k / size).min(2)];
+        let rest = k - size * parts.len();
+        if rest > 0 {
+            parts.extend(if self.sizes[rest].known() { self.fastest(rest) } else { vec![rest] });
+        }
+        parts.sort_unstable_by(|a, b| b.cmp(a));
+        parts
+    }
+
+    /// The division of `k` into known sizes with the least total time: dynamic programming over the largest part.
+    fn fastest(&self, k: usize) -> Vec<usize> {
+        // best[j]: least seconds for j sequences, and the part that was taken last.
+        let mut best = vec![(0.0, 0); k + 1];
+        for j in 1..=k {
+            best[j] = (1..=j)
+                .filter(|&part| self.sizes[part].known())
+                .map(|part| (self.sizes[part].median() + best[j - part].0, part))
+                .min_by(|a, b| a.0.total_cmp(&b.0))
+                .unwrap_or((f64::INFINITY, j));
+        }
+        if best[k].0 >= self.sizes[k].median() * WORTH_IT {
+            return vec![k];
+        }
+        let mut parts = Vec::new();
+        let mut left = k;
+        while left > 0 {
+            parts.push(best[left].1);
+            left -= best[left].1;
+        }
+        parts.sort_unstable_by(|a, b| b.cmp(a));
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds of a step on 2 cores, from tokens/s 58, 44, (50), 63, ..., 105.
+    fn two_cores(k: usize) -> Duration {
+        let ms = [0.0, 17.2, 45.5, 60.0, 63.5, 68.0, 70.0, 73.0, 76.2][k];
+        Duration::from_secs_f64(ms / 1000.0)
+    }
+
+    /// Runs `rounds` rounds of `k` and returns the last plan that was not a trial.
+    fn settle(model: &mut CostModel, k: usize, rounds: usize, time: impl Fn(usize) -> Duration) -> Vec<usize> {
+        let mut plan = Vec::new();
+        for _ in 0..rounds {
+            let parts = model.plan(k);
+            assert_eq!(parts.iter().sum::<usize>(), k);
+            for &part in &parts {
+                model.record(part, time(part));
+            }
+            if !model.round.is_multiple_of(TRY_EVERY) {
+                plan = parts;
+            }
+        }
+        plan
+    }
+
+    #[test]
+    fn two_sequences_run_one_by_one_where_that_is_faster_and_eight_together() {
+        let mut model = CostModel::new(8);
+        assert_eq!(settle(&mut model, 2, 50, two_cores), [1, 1]);
+        assert_eq!(settle(&mut model, 3, 50, two_cores), [1, 1, 1]);
+        assert_eq!(settle(&mut model, 4, 50, two_cores), [4]);
+        assert_eq!(settle(&mut model, 8, 100, two_cores), [8]);
+        // 5 = 4 + 1 takes 80.7 ms, alone 68.
+        assert_eq!(settle(&mut model, 5, 100, two_cores), [5]);
+    }
+
+    #[test]
+    fn a_machine_that_batches_well_is_left_to_batch() {
+        let mut model = CostModel::new(8);
+        let gpu = |k: usize| Duration::from_micros(5000 + 50 * k as u64);
+        for k in [2, 4, 8] {
+            assert_eq!(settle(&mut model, k, 100, gpu), [k]);
+        }
+    }
+
+    #[test]
+    fn trying_sizes_is_bounded() {
+        let mut model = CostModel::new(8);
+        let flat = |_: usize| Duration::from_millis(10);
+        let mut split = 0;
+        for _ in 0..400 {
+            let parts = model.plan(8);
+            split += usize::from(parts.len() > 1);
+            for &part in &parts {
+                model.record(part, flat(part));
+            }
+        }
+        assert!((1..=20).contains(&split), "{split} of 400 rounds were trials");
+    }
+
+    #[test]
+    fn one_hiccup_changes_nothing() {
+        let mut model = CostModel::new(8);
+        settle(&mut model, 2, 50, two_cores);
+        model.record(1, Duration::from_secs(5));
+        model.record(1, Duration::from_secs(5));
+        assert_eq!(settle(&mut model, 2, 2, two_cores), [1, 1]);
+    }
+
+    #[test]
+    fn a_lasting_change_is_noticed_also_for_sizes_not_in_use() {
+        let mut model = CostModel::new(4);
+        assert_eq!(settle(&mut model, 2, 50, two_cores), [1, 1]);
+        // Another process now holds one core: single steps become slow, pairs are not measured by serving any more.
+        let later = |k: usize| Duration::from_millis([0, 60, 50, 60, 63][k]);
+        assert_eq!(settle(&mut model, 2, 4000, later), [2]);
+        assert_eq!(settle(&mut model, 2, 4000, two_cores), [1, 1]);
+    }
+}

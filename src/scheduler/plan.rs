@@ -1,0 +1,81 @@
+//! How many prompt tokens each answer may compute in the next step.
+
+/// Smallest budget beside running streams, so that a prompt always gets on.
+const LEAST: usize = 16;
+
+/// How many prompt tokens the next step may compute while `decoding` streams take part in it.
+///
+/// With no stream waiting the whole chunk is used. Beside running streams it is a quarter, because all of them pause
+/// for as long as the step takes.
+pub fn prefill_budget(chunk: usize, decoding: usize, max_batch_tokens: usize) -> usize {
+    let budget = if decoding == 0 { chunk } else { (chunk / 4).max(LEAST.min(chunk)).saturating_sub(decoding).max(1) };
+    budget.max(1).min(max_batch_tokens.saturating_sub(decoding))
+}
+
+/// A prompt that has tokens left to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Tokens left.
+    pub remaining: usize,
+    /// Most of them in one step.
+    pub limit: usize,
+}
+
+/// Divides `budget` among prompts given oldest first: half to the oldest, so that the longest prompt always gets on;
+/// the rest to the shortest first, so that a short one never waits behind a long one; what is left to the oldest.
+/// Returns one number for each.
+pub fn share(budget: usize, needs: &[Need]) -> Vec<usize> {
+    let mut shares = vec![0; needs.len()];
+    let Some(oldest) = needs.first() else { return shares };
+    let mut left = budget;
+    let mut give = |i: usize, most: usize, left: &mut usize| {
+        let amount = (needs[i].remaining.min(needs[i].limit) - shares[i]).min(most).min(*left);
+        shares[i] += amount;
+        *left -= amount;
+    };
+    if oldest.remaining > 0 {
+        give(0, budget.div_ceil(2), &mut left);
+    }
+    let mut order: Vec<usize> = (0..needs.len()).collect();
+    order.sort_by_key(|&i| (needs[i].remaining, i));
+    for i in order {
+        give(i, usize::MAX, &mut left);
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(budget: usize, remaining: &[usize], expected: &[usize]) {
+        let needs: Vec<_> = remaining.iter().map(|&remaining| Need { remaining, limit: usize::MAX }).collect();
+        assert_eq!(share(budget, &needs), expected);
+    }
+
+    #[test]
+    fn a_short_prompt_does_not_wait_behind_a_huge_one_nor_starve_it() {
+        check(512, &[10_000], &[512]);
+        check(512, &[10_000, 40], &[472, 40]);
+        check(512, &[10_000, 300, 200], &[256, 56, 200]);
+        check(512, &[10, 600, 600], &[10, 502, 0]);
+        check(512, &[], &[]);
+        check(1, &[5, 1], &[1, 0]);
+    }
+
+    #[test]
+    fn a_limit_of_one_prompt_leaves_its_share_to_others() {
+        let needs = [Need { remaining: 1000, limit: 64 }, Need { remaining: 1000, limit: 1000 }];
+        assert_eq!(share(512, &needs), [64, 448]);
+    }
+
+    #[test]
+    fn running_streams_get_a_smaller_chunk_and_always_progress() {
+        assert_eq!(prefill_budget(512, 0, 2048), 512);
+        assert_eq!(prefill_budget(512, 8, 2048), 120);
+        assert_eq!(prefill_budget(512, 0, 256), 256);
+        assert_eq!(prefill_budget(8, 3, 64), 5);
+        assert_eq!(prefill_budget(1, 4, 64), 1);
+        assert_eq!(prefill_budget(512, 64, 64), 0);
+    }
+}

@@ -1,0 +1,303 @@
+//! Logits + parameters + seed -> token.
+//!
+//! Order: logit_bias, penalties, then (unless greedy) top_k, typical_p, top_p, min_p, temperature. Each filter looks
+//! at the distribution the filters before it have left, at temperature 1. Ties go to the lowest token id. Nothing is
+//! allocated once the workspace has grown, and nothing sorts the vocabulary.
+
+use tern_engine::Token;
+
+use crate::{
+    SamplingParams,
+    penalties::Penalties,
+    rng::Rng,
+    select::{self, Candidate, likelier_first},
+};
+
+/// How many candidates are tried before all are looked at: almost always they hold the mass that top_p asks for.
+const USUALLY_ENOUGH: usize = 256;
+
+/// Memory that all answers of a thread share.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    logits: Vec<f32>,
+    candidates: Vec<Candidate>,
+    typical: Vec<(f32, Candidate)>,
+    blocks: Vec<f64>,
+    kept: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Workspace {
+    /// Memory for candidates, to use between two calls of [`Sampler::sample`].
+    pub fn candidates(&mut self) -> &mut Vec<Candidate> {
+        &mut self.candidates
+    }
+
+    /// An empty vector for the bytes of a token.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        self.bytes.clear();
+        &mut self.bytes
+    }
+}
+
+/// How the tokens of one answer are chosen.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    params: SamplingParams,
+    penalties: Penalties,
+    rng: Rng,
+}
+
+impl Sampler {
+    /// The sampler of answer `choice`, before its first token.
+    pub fn new(params: &SamplingParams, seed: u64, choice: u32, prompt: &[Token]) -> Self {
+        Self { params: params.clone(), penalties: Penalties::new(params, prompt), rng: Rng::new(seed, choice) }
+    }
+
+    /// Chooses the next token from `logits` `[vocab_size]`; `None` when no logit is a number above -inf. Then call
+    /// [`Sampler::accept`].
+    pub fn sample(&mut self, logits: &[f32], workspace: &mut Workspace) -> Option<Token> {
+        // Drawn always, so that the stream stands at the same place whatever the parameters made of it.
+        let u = self.rng.uniform();
+        let mut own = std::mem::take(&mut workspace.logits);
+        let token = if self.penalties.is_neutral() {
+            self.choose(logits, u, workspace)
+        } else {
+            own.clear();
+            own.extend_from_slice(logits);
+            self.penalties.apply(&mut own);
+            self.choose(&own, u, workspace)
+        };
+        workspace.logits = own;
+        token
+    }
+
+    /// The chosen token is now the last of `tokens` (prompt and answer).
+    pub fn accept(&mut self, tokens: &[Token]) {
+        self.penalties.accept(tokens);
+    }
+
+    fn choose(&self, logits: &[f32], u: f64, workspace: &mut Workspace) -> Option<Token> {
+        let p = &self.params;
+        if p.temperature == 0.0 || p.top_k == 1 {
+            return select::argmax(logits);
+        }
+        let best = select::max(logits);
+        if best == f32::INFINITY {
+            // Infinitely more likely than everything else; differences to it are not numbers.
+            return select::argmax(logits);
+        }
+        if best == f32::NEG_INFINITY {
+            return None;
+        }
+        // Bounded, so that 0 * scale stays 0 at the smallest temperatures.
+        let scale = (1.0 / p.temperature).min(1e30);
+        let filtered = p.typical_p < 1.0 || p.top_p < 1.0;
+        let list = &mut workspace.candidates;
+        if p.top_k > 0 && (p.top_k as usize) < logits.len() {
+            select::top_k(logits, p.top_k as usize, list);
+        } else if !filtered && p.min_p == 0.0 {
+            return select::draw_from_all(logits, scale, u, &mut workspace.blocks);
+        } else if p.typical_p < 1.0 {
+            select::at_least(logits, f32::NEG_INFINITY, list);
+        } else if p.top_p < 1.0 {
+            top_p_of_all(logits, best, p.top_p, list);
+        } else {
+            select::at_least(logits, least(best, p.min_p), list);
+        }
+        if p.typical_p < 1.0 {
+            typical(list, &mut workspace.typical, p.typical_p);
+        }
+        if p.top_p < 1.0 && (p.typical_p < 1.0 || p.top_k > 0) {
+            let top = best_of(list);
+            let total: f64 = list.iter().map(|c| weight(c, top)).sum();
+            select::fewest_reaching(list, f64::from(p.top_p) * total, likelier_first, |c| weight(c, top));
+        }
+        if p.min_p > 0.0 {
+            let least = least(best_of(list), p.min_p);
+            list.retain(|c| c.logit >= least);
+        }
+        // In the order of ids, so that the draw does not depend on how a selection happened to arrange them.
+        order_by_id(list, logits, &mut workspace.kept);
+        select::draw(list, scale, u)
+    }
+}
+
+fn weight(candidate: &Candidate, best: f32) -> f64 {
+    f64::from(select::exp(candidate.logit - best))
+}
+
+fn best_of(candidates: &[Candidate]) -> f32 {
+    candidates.iter().fold(f32::NEG_INFINITY, |best, c| if c.logit > best { c.logit } else { best })
+}
+
+/// The logit of a token `share` as likely as the one with logit `best`. Never above `best`, so one always remains.
+fn least(best: f32, share: f32) -> f32 {
+    best + share.min(1.0).ln()
+}
+
+/// The likeliest tokens of the whole vocabulary that together reach probability `top_p`.
+fn top_p_of_all(logits: &[f32], best: f32, top_p: f32, list: &mut Vec<Candidate>) {
+    let target = f64::from(top_p) * select::mass(logits, best);
+    select::top_k(logits, USUALLY_ENOUGH, list);
+    let found: f64 = list.iter().map(|c| weight(c, best)).sum();
+    if found < target {
+        // A flat distribution.
+        select::at_least(logits, f32::NEG_INFINITY, list);
+    }
+    select::fewest_reaching(list, target, likelier_first, |c| weight(c, best));
+}
+
+/// Locally typical sampling (Meister et al. 2022): keeps the tokens whose surprise is closest to the entropy, until
+/// they reach probability `share`.
+fn typical(list: &mut Vec<Candidate>, scored: &mut Vec<(f32, Candidate)>, share: f32) {
+    let best = best_of(list);
+    let total: f64 = list.iter().map(|c| weight(c, best)).sum();
+    let ln_total = total.ln();
+    let surprise = |c: &Candidate| ln_total - f64::from(c.logit - best);
+    let entropy: f64 = list.iter().map(|c| weight(c, best) / total * surprise(c)).sum();
+    scored.clear();
+    scored.extend(list.iter().map(|c| ((surprise(c) - entropy).abs() as f32, *c)));
+    let closest_first =
+        |a: &(f32, Candidate), b: &(f32, Candidate)| a.0.total_cmp(&b.0).then_with(|| likelier_first(&a.1, &b.1));
+    select::fewest_reaching(scored, f64::from(share) * total, closest_first, |(_, c)| weight(c, best));
+    list.clear();
+    list.extend(scored.iter().map(|(_, c)| *c));
+}
+
+/// Sorts by id: few candidates directly, many through a set of bits, which is linear.
+fn order_by_id(list: &mut Vec<Candidate>, logits: &[f32], bits: &mut Vec<u64>) {
+    if list.len() < 2048 {
+        list.sort_unstable_by_key(|c| c.token);
+        return;
+    }
+    bits.clear();
+    bits.resize(logits.len().div_ceil(64), 0);
+    for candidate in list.iter() {
+        bits[candidate.token as usize / 64] |= 1 << (candidate.token % 64);
+    }
+    list.clear();
+    for (word, &set) in bits.iter().enumerate() {
+        let mut left = set;
+        while left != 0 {
+            let token = word * 64 + left.trailing_zeros() as usize;
+            list.push(Candidate { token: token as Token, logit: logits[token] });
+            left &= left - 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> SamplingParams {
+        SamplingParams::default()
+    }
+
+    /// Which tokens come up over many draws.
+    fn support(params: &SamplingParams, logits: &[f32]) -> Vec<Token> {
+        let mut sampler = Sampler::new(params, 1, 0, &[]);
+        let mut workspace = Workspace::default();
+        let mut seen: Vec<_> =
+            (0..4000).map(|_| sampler.sample(logits, &mut workspace).expect("there are candidates")).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen
+    }
+
+    /// ln of probabilities 0.4, 0.3, 0.2, 0.1 in a mixed order: ids 2, 0, 3, 1.
+    fn four() -> Vec<f32> {
+        [0.3f32, 0.1, 0.4, 0.2].map(f32::ln).to_vec()
+    }
+
+    #[test]
+    fn each_filter_keeps_what_its_name_says() {
+        let logits = four();
+        assert_eq!(support(&plain(), &logits), [0, 1, 2, 3]);
+        assert_eq!(support(&SamplingParams { top_k: 2, ..plain() }, &logits), [0, 2]);
+        assert_eq!(support(&SamplingParams { top_p: 0.65, ..plain() }, &logits), [0, 2]);
+        assert_eq!(support(&SamplingParams { top_p: 0.75, ..plain() }, &logits), [0, 2, 3]);
+        assert_eq!(support(&SamplingParams { top_p: 0.0, ..plain() }, &logits), [2]);
+        assert_eq!(support(&SamplingParams { min_p: 0.45, ..plain() }, &logits), [0, 2, 3]);
+        assert_eq!(support(&SamplingParams { min_p: 1.0, ..plain() }, &logits), [2]);
+        // Entropy 1.28: surprises 1.20 (id 0), 1.61 (3), 0.92 (2), 2.30 (1); the closest is not the likeliest.
+        assert_eq!(support(&SamplingParams { typical_p: 0.25, ..plain() }, &logits), [0]);
+        assert_eq!(support(&SamplingParams { typical_p: 0.5, ..plain() }, &logits), [0, 3]);
+    }
+
+    #[test]
+    fn filters_work_one_after_the_other_on_what_is_left() {
+        let logits = four();
+        // After top_k 3 the probabilities are 4/9, 3/9, 2/9: 0.75 needs two of them, where all four needed three.
+        assert_eq!(support(&SamplingParams { top_k: 3, top_p: 0.75, ..plain() }, &logits), [0, 2]);
+        assert_eq!(support(&SamplingParams { top_p: 0.75, min_p: 0.6, ..plain() }, &logits), [0, 2]);
+        // Filters come before temperature: however hot, what top_p dropped stays out.
+        assert_eq!(support(&SamplingParams { top_p: 0.65, temperature: 100.0, ..plain() }, &logits), [0, 2]);
+    }
+
+    #[test]
+    fn a_flat_distribution_over_a_large_vocabulary_is_cut_at_the_right_mass() {
+        let logits: Vec<f32> = (0..10_000).map(|i| if i % 2 == 0 { 1.0 } else { 0.0 }).collect();
+        let share_of_even = 1f64.exp() / (1f64.exp() + 1.0);
+        let mut list = Vec::new();
+        top_p_of_all(&logits, 1.0, (share_of_even * 0.5) as f32, &mut list);
+        list.sort_unstable_by_key(|c| c.token);
+        // Half of the even ones, and of equals those with the lowest ids.
+        assert!((2499..=2501).contains(&list.len()), "{}", list.len());
+        assert!(list.iter().enumerate().all(|(i, c)| c.token as usize == 2 * i));
+        let mut shuffled = list.clone();
+        shuffled.reverse();
+        order_by_id(&mut shuffled, &logits, &mut Vec::new());
+        assert_eq!(shuffled, list);
+    }
+
+    #[test]
+    fn greedy_takes_the_lowest_id_among_equals_and_respects_bias() {
+        let mut workspace = Workspace::default();
+        let greedy = SamplingParams { temperature: 0.0, ..plain() };
+        let mut sample = |params: &SamplingParams, logits: &[f32]| {
+            Sampler::new(params, 1, 0, &[]).sample(logits, &mut workspace)
+        };
+        assert_eq!(sample(&greedy, &[1.0, 3.0, 3.0, 2.0]), Some(1));
+        let banned = SamplingParams { logit_bias: vec![(1, -100.0)], ..greedy.clone() };
+        assert_eq!(sample(&banned, &[1.0, 3.0, 3.0, 2.0]), Some(2));
+        let forced = SamplingParams { logit_bias: vec![(0, 100.0)], ..plain() };
+        assert_eq!(sample(&forced, &[1.0, 3.0, 3.0, 2.0]), Some(0));
+    }
+
+    #[test]
+    fn bad_logits_give_a_token_when_there_is_one_and_none_otherwise() {
+        let every_kind = [
+            plain(),
+            SamplingParams { temperature: 0.0, ..plain() },
+            SamplingParams { top_k: 3, ..plain() },
+            SamplingParams { top_p: 0.5, ..plain() },
+            SamplingParams { min_p: 0.5, ..plain() },
+            SamplingParams { typical_p: 0.5, ..plain() },
+            SamplingParams { temperature: 1e-30, ..plain() },
+            SamplingParams { repeat_penalty: 1.5, presence_penalty: 2.0, ..plain() },
+        ];
+        let mut workspace = Workspace::default();
+        let (nan, inf) = (f32::NAN, f32::INFINITY);
+        for params in &every_kind {
+            let mut sample = |logits: &[f32]| Sampler::new(params, 3, 0, &[0, 2]).sample(logits, &mut workspace);
+            assert_eq!(sample(&[nan, -inf, 1.0, nan]), Some(2), "{params:?}");
+            assert_eq!(sample(&[nan, inf, 1.0, -inf]), Some(1), "{params:?}");
+            assert_eq!(sample(&[-3e38, nan, -inf, nan]), Some(0), "{params:?}");
+            assert_eq!(sample(&[nan, -inf, nan]), None, "{params:?}");
+            assert!(sample(&[3e38, -3e38, 3e38]).is_some(), "{params:?}");
+        }
+    }
+
+    #[test]
+    fn the_random_stream_advances_once_a_token_whatever_the_logits_are() {
+        let params = SamplingParams { top_k: 2, ..plain() };
+        let mut workspace = Workspace::default();
+        let mut a = Sampler::new(&params, 9, 0, &[]);
+        let mut b = a.clone();
+        a.sample(&[0.0, 0.0], &mut workspace);
+        b.sample(&[f32::INFINITY, 0.0], &mut workspace);
+        assert_eq!(a.rng, b.rng);
+    }
+}

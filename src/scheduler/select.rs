@@ -1,0 +1,316 @@
+//! Choosing among 150 000 logits without sorting them: argmax, the k best, the fewest that reach a mass, and a draw.
+//!
+//! The loops over the whole vocabulary are written so that the compiler turns them into vector code: fixed lanes, no
+//! early exit, plain comparisons. The exponential is our own, from additions and multiplications only, so that
+//! a draw comes out the same on every platform.
+
+use std::cmp::Ordering;
+
+use tern_engine::Token;
+
+/// A token that may still be chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Token id.
+    pub token: Token,
+    /// Its logit, possibly changed by penalties.
+    pub logit: f32,
+}
+
+/// Most likely first; among equals the lowest id first.
+pub fn likelier_first(a: &Candidate, b: &Candidate) -> Ordering {
+    b.logit.total_cmp(&a.logit).then(a.token.cmp(&b.token))
+}
+
+const LANES: usize = 16;
+const BLOCK: usize = 1024;
+
+/// The greatest value of a block; NaN is ignored; -inf if there is nothing else.
+fn block_max(block: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = block.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            // Not f32::max: this form compiles to one instruction and skips NaN as well.
+            *lane = if x > *lane { x } else { *lane };
+        }
+    }
+    rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |best, &x| if x > best { x } else { best })
+}
+
+/// The token with the greatest logit, the lowest id among equals. `None` if all are NaN or -inf.
+pub fn argmax(logits: &[f32]) -> Option<Token> {
+    let mut best = f32::NEG_INFINITY;
+    let mut place = 0;
+    for (number, block) in logits.chunks(BLOCK).enumerate() {
+        let max = block_max(block);
+        if max > best {
+            (best, place) = (max, number * BLOCK);
+        }
+    }
+    if best == f32::NEG_INFINITY {
+        return None;
+    }
+    let within = logits[place..].iter().position(|&x| x == best)?;
+    Some((place + within) as Token)
+}
+
+/// Puts the `k` likeliest candidates of `logits` into `out`, most likely first. NaN and -inf are never candidates.
+///
+/// One pass: blocks whose maximum does not beat the weakest of the best so far are skipped. Reuses `out`'s memory.
+pub fn top_k(logits: &[f32], k: usize, out: &mut Vec<Candidate>) {
+    out.clear();
+    if k == 0 {
+        return;
+    }
+    let room = (2 * k).max(256);
+    let mut threshold = f32::NEG_INFINITY;
+    for (number, block) in logits.chunks(64).enumerate() {
+        // Later equals have higher ids and so lose: only what is strictly greater can still come in.
+        if block_max(block) <= threshold {
+            continue;
+        }
+        for (i, &logit) in block.iter().enumerate() {
+            if logit > threshold {
+                out.push(Candidate { token: (number * 64 + i) as Token, logit });
+            }
+        }
+        if out.len() >= room {
+            out.select_nth_unstable_by(k - 1, likelier_first);
+            out.truncate(k);
+            threshold = out[k - 1].logit;
+        }
+    }
+    out.sort_unstable_by(likelier_first);
+    out.truncate(k);
+}
+
+/// Puts every candidate with a logit of at least `least` into `out`, in order of their ids.
+pub fn at_least(logits: &[f32], least: f32, out: &mut Vec<Candidate>) {
+    out.clear();
+    for (number, block) in logits.chunks(64).enumerate() {
+        if block_max(block) < least {
+            continue;
+        }
+        for (i, &logit) in block.iter().enumerate() {
+            if logit >= least && logit > f32::NEG_INFINITY {
+                out.push(Candidate { token: (number * 64 + i) as Token, logit });
+            }
+        }
+    }
+}
+
+/// exp(x) for x <= 0, with a relative error below 3e-7; 0 below -87; 0 for NaN.
+///
+/// Range reduction by ln 2 in two parts and a polynomial of degree 6 (Taylor on +-0.3466, remainder 1.2e-8 of 1).
+pub fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding and subtracting it rounds to an integer
+    let clamped = if x > -87.0 { x } else { -87.0 };
+    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = (clamped - n * 0.693_359_4) - n * -2.121_944_4e-4;
+    let p = 1.0 / 120.0 + r * (1.0 / 720.0);
+    let p = 1.0 / 24.0 + r * p;
+    let p = 1.0 / 6.0 + r * p;
+    let p = 0.5 + r * p;
+    let p = 1.0 + r * p;
+    let p = 1.0 + r * p;
+    // n lies in [-126, 0], so the exponent stays that of a normal number.
+    let scale = f32::from_bits((((n as i32) + 127) as u32) << 23);
+    if x > -87.0 { p * scale } else { 0.0 }
+}
+
+/// The sum of exp((logit - max) * scale) over a block, in lanes.
+fn block_mass(block: &[f32], max: f32, scale: f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let chunks = block.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += exp((x - max) * scale);
+        }
+    }
+    rest.iter().map(|&x| exp((x - max) * scale)).chain(lanes).sum()
+}
+
+/// The sum of exp(logit - max) over the vocabulary.
+pub fn mass(logits: &[f32], max: f32) -> f64 {
+    logits.chunks(BLOCK).map(|block| f64::from(block_mass(block, max, 1.0))).sum()
+}
+
+/// The greatest logit; -inf if there is none.
+pub fn max(logits: &[f32]) -> f32 {
+    logits.chunks(BLOCK).map(block_max).fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Draws from the softmax of `logits * scale` with the random number `u` in `[0, 1)`. `blocks` is memory to reuse.
+/// `None` if all are NaN or -inf.
+pub fn draw_from_all(logits: &[f32], scale: f32, u: f64, blocks: &mut Vec<f64>) -> Option<Token> {
+    let max = max(logits);
+    if max == f32::NEG_INFINITY {
+        return None;
+    }
+    blocks.clear();
+    blocks.extend(logits.chunks(BLOCK).map(|block| f64::from(block_mass(block, max, scale))));
+    let mut left = u * blocks.iter().sum::<f64>();
+    let mut last = None;
+    for (number, block) in logits.chunks(BLOCK).enumerate() {
+        if left >= blocks[number] {
+            left -= blocks[number];
+            continue;
+        }
+        for (i, &x) in block.iter().enumerate() {
+            let weight = f64::from(exp((x - max) * scale));
+            if weight > 0.0 {
+                last = Some((number * BLOCK + i) as Token);
+                left -= weight;
+                if left < 0.0 {
+                    return last;
+                }
+            }
+        }
+        // The block's own sum was rounded differently: go on with the next one.
+        left = left.max(0.0);
+    }
+    // Rounding may leave a crumb at the very end. The likeliest token has weight 1, so there always is one.
+    last.or_else(|| argmax(logits))
+}
+
+/// Draws from the softmax of the candidates' `logit * scale` with the random number `u` in `[0, 1)`.
+/// `None` only if there is no candidate.
+pub fn draw(candidates: &[Candidate], scale: f32, u: f64) -> Option<Token> {
+    let max = candidates.iter().fold(f32::NEG_INFINITY, |max, c| if c.logit > max { c.logit } else { max });
+    let weight = |c: &Candidate| f64::from(exp((c.logit - max) * scale));
+    let mut left = u * candidates.iter().map(weight).sum::<f64>();
+    let mut last = None;
+    for candidate in candidates {
+        let weight = weight(candidate);
+        if weight > 0.0 {
+            last = Some(candidate.token);
+            left -= weight;
+            if left < 0.0 {
+                break;
+            }
+        }
+    }
+    last.or(candidates.first().map(|c| c.token))
+}
+
+/// Keeps the fewest entries, in the order of `first`, whose weights together reach `target`; at least one.
+/// What is kept is not sorted. Linear: halves are weighed and taken or searched further, never sorted.
+pub fn fewest_reaching<T: Copy>(
+    entries: &mut Vec<T>,
+    target: f64,
+    first: impl Fn(&T, &T) -> Ordering,
+    weight: impl Fn(&T) -> f64,
+) {
+    let (mut low, mut high) = (0, entries.len());
+    let mut needed = target;
+    // Entries before `low` are kept; the boundary lies in low..high.
+    while high - low > 1 {
+        let half = (high - low) / 2;
+        entries[low..high].select_nth_unstable_by(half, &first);
+        let lower: f64 = entries[low..low + half].iter().map(&weight).sum();
+        if lower >= needed {
+            high = low + half;
+        } else {
+            needed -= lower;
+            low += half;
+        }
+    }
+    entries.truncate(high);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    fn random(n: usize, seed: u64) -> Vec<f32> {
+        let mut rng = Rng::new(seed, 0);
+        (0..n).map(|_| ((rng.uniform() * 40.0).floor() / 2.0) as f32).collect()
+    }
+
+    fn sorted(logits: &[f32]) -> Vec<Candidate> {
+        let mut all: Vec<_> =
+            logits.iter().enumerate().map(|(i, &logit)| Candidate { token: i as Token, logit }).collect();
+        all.retain(|c| c.logit > f32::NEG_INFINITY);
+        all.sort_by(likelier_first);
+        all
+    }
+
+    #[test]
+    fn argmax_and_top_k_agree_with_sorting_also_among_equals_and_bad_values() {
+        for n in [1, 2, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 5000] {
+            let mut logits = random(n, n as u64);
+            for i in (0..n).step_by(7) {
+                logits[i] = [f32::NAN, f32::NEG_INFINITY][i % 2];
+            }
+            let expected = sorted(&logits);
+            assert_eq!(argmax(&logits), expected.first().map(|c| c.token), "n = {n}");
+            let mut out = Vec::new();
+            for k in [1, 2, 20, 40, 300, 10_000] {
+                top_k(&logits, k, &mut out);
+                assert_eq!(out, expected[..k.min(expected.len())], "n = {n}, k = {k}");
+            }
+        }
+        assert_eq!(argmax(&[f32::NAN, f32::NEG_INFINITY]), None);
+        assert_eq!(argmax(&[]), None);
+    }
+
+    #[test]
+    fn exp_is_close_everywhere_it_is_used() {
+        let mut worst = 0.0f64;
+        for i in 0..=870_000 {
+            let x = -(i as f32) / 10_000.0;
+            let error = (f64::from(exp(x)) / f64::from(x).exp() - 1.0).abs();
+            if x > -86.9 {
+                worst = worst.max(error);
+            }
+        }
+        assert!(worst < 3e-7, "relative error {worst}");
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!((exp(-100.0), exp(f32::NEG_INFINITY), exp(f32::NAN)), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn the_fewest_reaching_a_mass_are_those_a_sorted_sum_would_keep() {
+        let weight = |c: &Candidate| f64::from(c.logit) + 0.25;
+        for (n, seed) in [(1, 1), (2, 2), (10, 3), (1000, 4), (4097, 5)] {
+            let all = sorted(&random(n, seed));
+            let total: f64 = all.iter().map(weight).sum();
+            for share in [0.0, 0.1, 0.5, 0.9, 1.0, 2.0] {
+                let mut sum = 0.0;
+                let reach = all.iter().position(|c| {
+                    sum += weight(c);
+                    sum >= total * share
+                });
+                let expected = &all[..reach.map_or(n, |i| i + 1)];
+                let mut kept = all.clone();
+                fewest_reaching(&mut kept, total * share, likelier_first, weight);
+                kept.sort_by(likelier_first);
+                assert_eq!(kept, expected, "n = {n}, share = {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn draws_follow_the_softmax() {
+        let logits = [1.0f32, 2.0, f32::NEG_INFINITY, 0.0, f32::NAN];
+        let total: f64 = [1.0f64, 2.0, 0.0].iter().map(|x| x.exp()).sum();
+        let candidates = sorted(&logits);
+        let (mut all, mut few) = ([0u32; 5], [0u32; 5]);
+        let draws = 20_000;
+        for i in 0..draws {
+            let u = f64::from(i) / f64::from(draws);
+            all[draw_from_all(&logits, 1.0, u, &mut Vec::new()).unwrap() as usize] += 1;
+            few[draw(&candidates, 1.0, u).unwrap() as usize] += 1;
+        }
+        for (token, x) in [(0, 1.0f64), (1, 2.0), (3, 0.0)] {
+            let expected = x.exp() / total * f64::from(draws);
+            assert!((f64::from(all[token]) - expected).abs() < 3.0, "{all:?}");
+            assert!((f64::from(few[token]) - expected).abs() < 3.0, "{few:?}");
+        }
+        assert_eq!((all[2], all[4]), (0, 0));
+    }
+}
