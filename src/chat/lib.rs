@@ -1,1 +1,31 @@
-//! placeholder
+//! One turn: messages in, a stream of events out. Knows dialogues; knows nothing of HTTP and of no engine.
+//!
+//! Read in this order: `types` (what goes in and out), `model` ([`ChatModel`]: a dialogue becomes a prompt),
+//! [`template`] (Jinja as Hugging Face runs it), `support` (what a template can express, found by trying it),
+//! `dialogue` (what is merged or rewritten so that nothing is dropped), `control` (control tokens spelled in a
+//! message stay text), `turn` (the events of the scheduler become events of a turn) and [`reasoning`] (which part of
+//! the text is reasoning).
+
+mod complete;
+mod control;
+mod dialogue;
+mod error;
+mod fallback;
+mod framing;
+mod generation;
+mod model;
+mod pyjson;
+mod reasoning;
+mod splitter;
+mod support;
+pub mod template;
+mod turn;
+mod types;
+
+pub use complete::{CompletionRequest, Prompt, complete};
+pub use error::{TemplateError, TurnError};
+pub use model::{ChatModel, ChatModelConfig, Rendered};
+pub use reasoning::ReasoningMode;
+pub use template::Clock;
+pub use turn::Turn;
+pub use types::*;

@@ -1,0 +1,74 @@
+//! Text to prompt tokens: what the model wants before a text, once, and pieces that join without a seam.
+
+use tern_engine::{EngineError, Token, Tokenizer};
+
+use crate::control::Segment;
+
+/// What a tokenizer puts around and into texts, found by trying it. Made once a model.
+#[derive(Debug, Clone)]
+pub struct Framing {
+    /// What `add_special` puts before a text (BOS). What it puts behind a text (EOS) is left out: a prompt goes on.
+    prefix: Vec<Token>,
+    /// How BOS is spelled, when the prefix has it.
+    bos_spelling: Option<String>,
+    /// Whether a text gets a space in front (SentencePiece), which must not happen in the middle of a prompt.
+    spaced: bool,
+}
+
+impl Framing {
+    /// Tries the tokenizer. One that cannot encode a letter adds nothing, and says so at the first prompt.
+    pub fn of(tokenizer: &dyn Tokenizer) -> Self {
+        let bare = tokenizer.encode("a", false, false).unwrap_or_default();
+        let framed = tokenizer.encode("a", true, false).unwrap_or_default();
+        let at = framed.windows(bare.len().max(1)).position(|window| window == bare).unwrap_or(0);
+        let prefix = framed[..at].to_vec();
+        let spelled = |token: Token| {
+            let mut bytes = Vec::new();
+            tokenizer.decode(token, true, &mut bytes);
+            String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+        };
+        let spaced = bare.first().and_then(|token| spelled(*token)).is_some_and(|text| text.starts_with(' '));
+        Self { bos_spelling: prefix.first().and_then(|token| spelled(*token)), prefix, spaced }
+    }
+
+    /// The tokens of a prompt. A prompt that begins with BOS, as the model's or the template's spelling
+    /// (`bos_token`), gets no second one.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode(
+        &self,
+        tokenizer: &dyn Tokenizer,
+        segments: &[Segment<'_>],
+        bos_token: Option<&str>,
+    ) -> Result<Vec<Token>, EngineError> {
+        let begins_with = |bos: &str| matches!(segments.first(), Some(Segment::Text(text)) if text.starts_with(bos));
+        let has_bos = self.bos_spelling.as_deref().is_some_and(begins_with)
+            || bos_token.filter(|bos| !bos.is_empty()).is_some_and(begins_with);
+        let mut tokens = if has_bos { Vec::new() } else { self.prefix.clone() };
+        for (i, segment) in segments.iter().enumerate() {
+            let (text, special) = match segment {
+                Segment::Text(text) => (*text, true),
+                Segment::Plain(text) => (*text, false),
+            };
+            tokens.extend(if i == 0 || !self.spaced {
+                tokenizer.encode(text, false, special)?
+            } else {
+                self.continuing(tokenizer, text, special)?
+            });
+        }
+        Ok(tokens)
+    }
+
+    /// Tokens of a text that follows another one: encoded behind a line break, whose tokens are then taken away, so
+    /// that no space is put in front.
+    fn continuing(&self, tokenizer: &dyn Tokenizer, text: &str, special: bool) -> Result<Vec<Token>, EngineError> {
+        const ANCHOR: &str = "\n";
+        let anchor = tokenizer.encode(ANCHOR, false, false)?;
+        let both = tokenizer.encode(&format!("{ANCHOR}{text}"), false, special)?;
+        match both.strip_prefix(anchor.as_slice()) {
+            Some(rest) => Ok(rest.to_vec()),
+            None => tokenizer.encode(text, false, special),
+        }
+    }
+}

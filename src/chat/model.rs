@@ -1,0 +1,304 @@
+//! A dialogue becomes a prompt.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tern_engine::{Token, Tokenizer};
+use tern_scheduler::{GenerateRequest, Scheduler};
+
+use crate::{
+    Clock, Message, ReasoningMode, Role, TemplateError, Turn, TurnError, TurnRequest,
+    control::{CONTINUE_MARK, ControlSpellings, Escaper, Segment},
+    dialogue, fallback,
+    framing::Framing,
+    reasoning::{Opening, Reasoning},
+    support::Support,
+    template::{RenderError, Template},
+    turn::TurnEvents,
+};
+
+/// What is known about how a model talks.
+#[derive(Debug, Clone, Default)]
+pub struct ChatModelConfig {
+    /// The chat template, from the model's file or given instead of it. `None` takes the plain form.
+    pub template: Option<String>,
+    /// How BOS is spelled in the template; `None` asks the tokenizer.
+    pub bos_token: Option<String>,
+    /// How EOS is spelled in the template; `None` asks the tokenizer.
+    pub eos_token: Option<String>,
+    /// Which part of an answer is reasoning.
+    pub reasoning: ReasoningMode,
+    /// What the template's clock shows.
+    pub clock: Clock,
+}
+
+/// How a loaded model talks: its template, compiled and tried, and its tokenizer. Shared between requests.
+pub struct ChatModel {
+    form: Form,
+    tokenizer: Arc<dyn Tokenizer>,
+    spellings: ControlSpellings,
+    framing: Framing,
+    reasoning: Reasoning,
+    /// Variables of every rendering.
+    variables: Map<String, Value>,
+    bos_token: Option<String>,
+}
+
+enum Form {
+    Template { template: Template, support: Support },
+    Plain,
+}
+
+/// A rendered dialogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The prompt as text, with control tokens spelled.
+    pub prompt: String,
+    /// The prompt as tokens, with BOS where the model wants it.
+    pub tokens: Vec<Token>,
+    /// Texts that end an answer in this form, besides those of the request.
+    pub stop: Vec<String>,
+    /// Where the answer begins.
+    pub(crate) opening: Opening,
+}
+
+impl ChatModel {
+    /// Compiles the template and tries it on small dialogues; scans the vocabulary for control tokens. Takes some
+    /// milliseconds, a second at most with a template made to hang.
+    ///
+    /// # Errors
+    /// `TemplateError` when there is a template and it cannot be used. The caller may then take
+    /// [`ChatModel::with_fallback`].
+    pub fn new(config: ChatModelConfig, tokenizer: Arc<dyn Tokenizer>) -> Result<Self, TemplateError> {
+        let mut model = Self::with_fallback(config.clone(), tokenizer);
+        if let Some(source) = &config.template {
+            let template = Template::compile(source, config.clock)?;
+            let support = Support::of(&template, &model.variables)?;
+            tracing::debug!(?support, "chat template");
+            model.form = Form::Template { template, support };
+        }
+        Ok(model)
+    }
+
+    /// A model that talks in the plain form ("System: ...", "User: ...", "Assistant:"), whatever template `config`
+    /// has.
+    pub fn with_fallback(config: ChatModelConfig, tokenizer: Arc<dyn Tokenizer>) -> Self {
+        let spelled = |given: Option<String>, token: Option<Token>| {
+            given.or_else(|| {
+                let mut bytes = Vec::new();
+                tokenizer.decode(token?, true, &mut bytes);
+                String::from_utf8(bytes).ok()
+            })
+        };
+        let bos_token = spelled(config.bos_token, tokenizer.bos());
+        let eos_token = spelled(config.eos_token, tokenizer.eos());
+        let mut variables = Map::new();
+        variables.insert("bos_token".to_owned(), bos_token.clone().unwrap_or_default().into());
+        variables.insert("eos_token".to_owned(), eos_token.unwrap_or_default().into());
+        let spellings = ControlSpellings::of(&*tokenizer);
+        let reasoning =
+            Reasoning::new(&config.reasoning, config.template.as_deref(), spellings.spellings());
+        Self {
+            form: Form::Plain,
+            framing: Framing::of(&*tokenizer),
+            spellings,
+            reasoning,
+            variables,
+            bos_token,
+            tokenizer,
+        }
+    }
+
+    /// Whether the model has a template, or talks in the plain form.
+    pub fn has_template(&self) -> bool {
+        matches!(self.form, Form::Template { .. })
+    }
+
+    /// The source of the template; empty for the plain form.
+    pub fn template_source(&self) -> &str {
+        match &self.form {
+            Form::Template { template, .. } => template.source(),
+            Form::Plain => "",
+        }
+    }
+
+    /// The exact prompt for a dialogue, as text and as tokens. Blocks for as long as rendering and tokenizing take:
+    /// about a millisecond for a thousand tokens.
+    ///
+    /// # Errors
+    /// `TurnError::InvalidMessages` and `TurnError::Template`.
+    pub fn render(&self, turn: &TurnRequest) -> Result<Rendered, TurnError> {
+        if turn.messages.is_empty() {
+            return Err(TurnError::invalid("messages", "messages must have at least one message"));
+        }
+        let last = &turn.messages[turn.messages.len() - 1];
+        if turn.continue_final_message && last.role != Role::Assistant {
+            let message = "continue_final_message needs an assistant message at the end of messages";
+            return Err(TurnError::invalid("continue_final_message", message));
+        }
+        let mut escaper = Escaper::new(&self.spellings);
+        let text = match &self.form {
+            Form::Plain => self.plain(turn, &mut escaper)?,
+            Form::Template { template, support } => self.jinja(template, *support, turn, &mut escaper)?,
+        };
+        escaper.check()?;
+        let segments = escaper.segments(&text);
+        let tokens = self.framing.encode(&*self.tokenizer, &segments, self.bos_token.as_deref())?;
+        let prompt = segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Text(text) | Segment::Plain(text) => *text,
+            })
+            .collect();
+        let opening = if turn.continue_final_message {
+            self.reasoning.continuing(last)
+        } else {
+            self.reasoning.after_prompt(&text, matches!(self.form, Form::Plain))
+        };
+        let stop = match self.form {
+            Form::Plain => fallback::STOPS.map(str::to_owned).to_vec(),
+            Form::Template { .. } => Vec::new(),
+        };
+        Ok(Rendered { prompt, tokens, stop, opening })
+    }
+
+    /// Renders the dialogue and submits it. Dropping the turn cancels it.
+    ///
+    /// # Errors
+    /// As [`ChatModel::render`], and `TurnError::Generate` when the scheduler refuses the request.
+    pub fn start(&self, scheduler: &Scheduler, turn: TurnRequest) -> Result<Turn, TurnError> {
+        let rendered = self.render(&turn)?;
+        let generation = turn.generation;
+        let mut stop = generation.stop;
+        stop.extend(rendered.stop);
+        let request = GenerateRequest {
+            id: turn.id,
+            prompt: rendered.tokens,
+            sampling: generation.sampling,
+            n: generation.n,
+            max_tokens: generation.max_tokens,
+            stop,
+            ignore_eos: generation.ignore_eos,
+            logprobs: generation.logprobs,
+            prompt_logprobs: None,
+            show_control: self.reasoning.needs_control(),
+            return_progress: generation.return_progress,
+            use_cache: generation.use_cache,
+        };
+        let events = scheduler.submit(request)?;
+        Ok(Turn::new(events, TurnEvents::new(self.reasoning.clone(), rendered.opening, self.tokenizer.clone())))
+    }
+
+    fn plain(&self, turn: &TurnRequest, escaper: &mut Escaper<'_>) -> Result<String, TurnError> {
+        let mut messages = dialogue::adapt(&turn.messages, &Support::PLAIN);
+        for message in &mut messages {
+            if let Some(content) = &mut message.content {
+                *content = escaper.escape(content, &[]).into_owned();
+            }
+        }
+        if turn.continue_final_message {
+            open_last(&mut messages);
+        }
+        let text = fallback::write(&messages, turn.continue_final_message);
+        if turn.continue_final_message { cut_at_mark(text) } else { Ok(text) }
+    }
+
+    /// Renders as the template was found to want it. If it refuses the dialogue all the same, or leaves a message
+    /// out, everything that can be merged is merged and it is asked once more.
+    fn jinja(
+        &self,
+        template: &Template,
+        support: Support,
+        turn: &TurnRequest,
+        escaper: &mut Escaper<'_>,
+    ) -> Result<String, TurnError> {
+        let messages = dialogue::adapt(&turn.messages, &support);
+        let first = self.attempt(template, &support, &messages, turn, escaper);
+        if matches!(&first, Ok(text) if complete(text, &messages, escaper)) {
+            return first;
+        }
+        let strict = support.strictest();
+        let merged = dialogue::adapt(&turn.messages, &strict);
+        if merged == messages {
+            return first;
+        }
+        let second = self.attempt(template, &strict, &merged, turn, escaper);
+        match (&first, &second) {
+            (Err(_), Ok(_)) => second,
+            (Ok(_), Ok(text)) if complete(text, &merged, escaper) => second,
+            _ => first,
+        }
+    }
+
+    fn attempt(
+        &self,
+        template: &Template,
+        support: &Support,
+        messages: &[Message],
+        turn: &TurnRequest,
+        escaper: &mut Escaper<'_>,
+    ) -> Result<String, TurnError> {
+        let mut messages = messages.to_vec();
+        if turn.continue_final_message {
+            open_last(&mut messages);
+        }
+        let mut context = match escaper.escape_json(&Value::Object(turn.template_kwargs.clone())) {
+            Value::Object(kwargs) => kwargs,
+            _ => Map::new(),
+        };
+        context.extend(self.variables.clone());
+        let json = dialogue::to_json(&messages, support, escaper, &self.reasoning.marks());
+        context.insert("messages".to_owned(), json);
+        // Hugging Face passes None, not an empty list: templates test for it.
+        let tools = if turn.tools.is_empty() {
+            Value::Null
+        } else {
+            Value::Array(turn.tools.iter().map(|tool| escaper.escape_json(tool)).collect())
+        };
+        context.insert("tools".to_owned(), tools);
+        context.entry("documents").or_insert(Value::Null);
+        context.insert("add_generation_prompt".to_owned(), Value::Bool(!turn.continue_final_message));
+        let text = template.render(&Value::Object(context)).map_err(|error| match error {
+            RenderError::Raised(message) | RenderError::Failed(message) => TurnError::Template(message),
+        })?;
+        if turn.continue_final_message { cut_at_mark(text) } else { Ok(text) }
+    }
+}
+
+/// Whether the text of every system and user message is in the prompt. Templates may well shorten what the assistant
+/// said (its reasoning), but never these.
+fn complete(text: &str, messages: &[Message], escaper: &mut Escaper<'_>) -> bool {
+    let mut from = 0;
+    messages.iter().filter(|message| matches!(message.role, Role::System | Role::User)).all(|message| {
+        let content = escaper.escape(message.content.as_deref().unwrap_or_default().trim(), &[]);
+        // Messages mostly come in order, so the search goes on where the last one ended.
+        match text[from..].find(&*content) {
+            Some(at) => {
+                from += at + content.len();
+                true
+            }
+            None => text.contains(&*content),
+        }
+    })
+}
+
+/// Marks the end of what the assistant has said so far: its content, or its reasoning when that is all there is.
+fn open_last(messages: &mut [Message]) {
+    if let Some(last) = messages.last_mut() {
+        let empty = last.content.as_deref().unwrap_or_default().is_empty();
+        let open = match &mut last.reasoning {
+            Some(reasoning) if empty && !reasoning.is_empty() => reasoning,
+            _ => last.content.get_or_insert_default(),
+        };
+        open.push(CONTINUE_MARK);
+    }
+}
+
+/// The text before the mark. The mark also keeps templates from stripping white space there.
+fn cut_at_mark(mut text: String) -> Result<String, TurnError> {
+    let end = text.rfind(CONTINUE_MARK).ok_or_else(|| {
+        TurnError::Template("it does not write the final assistant message, which was to be continued".to_owned())
+    })?;
+    text.truncate(end);
+    Ok(text)
+}
