@@ -1,1 +1,17 @@
-//! placeholder
+//! All of HTTP; the only crate that knows poem.
+//!
+//! A dialect translates requests into a turn of `tern-chat` and the turn's events into its own frames, nothing more.
+//! Read [`app`] for the routes, `openai/chat.rs` for a dialect at work, `error.rs` for what errors look like, and
+//! `http/` for what lies under every endpoint.
+
+mod app;
+mod error;
+mod http;
+mod ids;
+mod metrics;
+mod openai;
+mod routes;
+mod state;
+
+pub use http::server::Server;
+pub use routes::{ApiConfig, app, openapi_json};

@@ -1,0 +1,87 @@
+//! `GET /api/catalog`: models known by name, to be pulled.
+
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+
+use crate::{http::body::ApiJson, routes::ApiTags, state::State};
+
+/// Models known by name.
+#[derive(Debug, Object, Serialize)]
+pub struct CatalogList {
+    /// One entry a model.
+    pub data: Vec<CatalogEntry>,
+}
+
+/// A model known by name.
+#[derive(Debug, Object, Serialize)]
+pub struct CatalogEntry {
+    /// Short name.
+    pub name: &'static str,
+    /// Full name.
+    pub title: &'static str,
+    /// Number of weights, as people say it.
+    pub parameters: &'static str,
+    /// Licence.
+    pub license: &'static str,
+    /// What can be pulled.
+    pub files: Vec<CatalogFile>,
+}
+
+/// A file that can be pulled.
+#[derive(Debug, Object, Serialize)]
+pub struct CatalogFile {
+    /// Id the model will have.
+    pub id: String,
+    /// Kind of weights.
+    pub quantization: &'static str,
+    /// Repository on the hub.
+    pub repository: &'static str,
+    /// File in it.
+    pub file: &'static str,
+    /// Its size, where known; the hub's own figure counts when it is pulled.
+    #[oai(nullable)]
+    pub bytes: Option<u64>,
+    /// Engine that runs it.
+    pub engine: &'static str,
+    /// Whether it is on disk.
+    pub on_disk: bool,
+}
+
+pub(crate) struct CatalogApi(pub State);
+
+#[OpenApi(prefix_path = "/api", tag = "ApiTags::Models")]
+impl CatalogApi {
+    /// List models known by name
+    ///
+    /// What `POST /api/models/pull` can fetch by a short name. Asks nobody: the list is built in.
+    #[oai(path = "/catalog", method = "get", operation_id = "listCatalog")]
+    async fn list(&self) -> ApiJson<CatalogList> {
+        let catalog = self.0.registry.catalog().clone();
+        let local = tokio::task::spawn_blocking({
+            let catalog = catalog.clone();
+            move || catalog.local()
+        });
+        let local = local.await.unwrap_or_default();
+        let file = |entry: &tern_catalog::Entry, quant: &tern_catalog::Quant| {
+            let id = entry.id(quant);
+            let on_disk = local.iter().any(|model| model.id == id);
+            CatalogFile {
+                id,
+                quantization: quant.name,
+                repository: quant.repo,
+                file: quant.file,
+                bytes: quant.bytes,
+                engine: quant.engine,
+                on_disk,
+            }
+        };
+        let entry = |entry: &tern_catalog::Entry| CatalogEntry {
+            name: entry.name,
+            title: entry.title,
+            parameters: entry.parameters,
+            license: entry.license,
+            files: entry.quants.iter().map(|quant| file(entry, quant)).collect(),
+        };
+        ApiJson(CatalogList { data: catalog.entries().iter().map(entry).collect() })
+    }
+}

@@ -1,0 +1,207 @@
+//! JSON in and out. The schema comes from poem-openapi, parsing from serde: only serde can say which field was wrong
+//! (`param`), refuse a number where a string belongs, and take `16.0` for an integer.
+
+use poem::{IntoResponse, Request, RequestBody, Response, error::ReadBodyError};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    payload::Payload,
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::{ApiError, ErrorReply};
+
+/// Most bytes of a request body; set once for all routes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimit(pub usize);
+
+/// Longest message about a wrong body: parsers quote what they saw, which may be a whole image.
+const MAX_MESSAGE: usize = 400;
+
+/// A JSON request body. The content type is not looked at: `curl -d` sends another one.
+pub struct ApiBody<T>(pub T);
+
+impl<T: DeserializeOwned> ApiBody<T> {
+    async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
+        let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
+        let too_large =
+            || ApiError::new(413, "request_too_large", format!("the request body is larger than {limit} bytes (--body-limit)"));
+        // A declared length is refused before the body is read.
+        let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
+        if declared.is_some_and(|n| n > limit) {
+            return Err(too_large());
+        }
+        let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
+        let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
+            ReadBodyError::PayloadTooLarge => too_large(),
+            other => ApiError::new(400, "invalid_body", format!("the request body could not be read: {other}")),
+        })?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Parses a JSON object.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+    match first {
+        None => return Err(ApiError::new(400, "invalid_body", "the request body is empty; expected a JSON object")),
+        // Any other JSON value would be reported as "invalid type" without saying that the whole body is meant.
+        Some(b'{') => {}
+        Some(_) => {
+            let what = match serde_json::from_slice::<serde_json::Value>(bytes) {
+                Ok(_) => "the request body is JSON, but not an object".to_owned(),
+                Err(error) => format!("the request body is not valid JSON: {error}"),
+            };
+            return Err(ApiError::new(400, "invalid_body", what));
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_syntax() || inner.is_eof() {
+            return ApiError::new(400, "invalid_json", shorten(format!("the request body is not valid JSON: {inner}")));
+        }
+        let message = shorten(format!("{inner}"));
+        match path.as_str() {
+            "." => ApiError { param: missing_field(&message), ..ApiError::new(400, "invalid_value", message) },
+            _ => ApiError::invalid(path.clone(), format!("{path}: {message}")),
+        }
+    })?;
+    deserializer.end().map_err(|error| {
+        ApiError::new(400, "invalid_json", format!("the request body goes on after the JSON object: {error}"))
+    })?;
+    Ok(value)
+}
+
+/// The name in "missing field `x`".
+fn missing_field(message: &str) -> Option<String> {
+    Some(message.strip_prefix("missing field `")?.split_once('`')?.0.to_owned())
+}
+
+fn shorten(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let end = (0..=MAX_MESSAGE).rev().find(|&i| message.is_char_boundary(i)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for ApiBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        Self::read(request, body).await.map_err(|error| ErrorReply::from(error).into())
+    }
+}
+
+/// A JSON response.
+#[derive(Debug, Clone)]
+pub struct ApiJson<T>(pub T);
+
+impl<T: Type> Payload for ApiJson<T> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for ApiJson<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => Response::builder().content_type("application/json").body(body),
+            Err(error) => ApiError::new(500, "internal_error", error.to_string()).response(),
+        }
+    }
+}
+
+impl<T: Type + Serialize + Send> poem_openapi::ApiResponse for ApiJson<T> {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        let response = MetaResponse {
+            description: "",
+            status: Some(200),
+            status_range: None,
+            content,
+            headers: vec![],
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Body {
+        model: String,
+        items: Option<Vec<Item>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Item {
+        role: String,
+    }
+
+    #[track_caller]
+    fn check(body: &str, param: Option<&str>, code: &str) {
+        let error = parse::<Body>(body.as_bytes()).unwrap_err();
+        assert_eq!((error.status, error.param.as_deref(), error.code), (400, param, Some(code)), "{error:?}");
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_by_its_path() {
+        check(r#"{"model":"m","items":[{"role":"x"},{"role":5}]}"#, Some("items[1].role"), "invalid_value");
+        check(r#"{"model":5}"#, Some("model"), "invalid_value");
+        check(r#"{"items":[]}"#, Some("model"), "invalid_value");
+    }
+
+    #[test]
+    fn bodies_that_are_no_object_are_refused() {
+        check("", None, "invalid_body");
+        check("  \n", None, "invalid_body");
+        check("[1]", None, "invalid_body");
+        check("null", None, "invalid_body");
+        check("hello", None, "invalid_body");
+        check(r#"{"model":"m""#, None, "invalid_json");
+        check(r#"{"model":"m"} x"#, None, "invalid_json");
+        check(r#"{"model":NaN}"#, None, "invalid_json");
+    }
+
+    #[test]
+    fn a_long_wrong_value_is_not_echoed_whole() {
+        let error = parse::<Body>(format!(r#"{{"model":"m","items":"{}"}}"#, "é".repeat(5000)).as_bytes()).unwrap_err();
+        assert!(error.message.len() < 500, "{} bytes", error.message.len());
+    }
+}

@@ -1,0 +1,9 @@
+//! What lies under every endpoint: bodies in, JSON and event streams out, the accept loop, and what holds for all
+//! requests (ids, hosts, origins, paths).
+
+pub(crate) mod body;
+pub(crate) mod envelope;
+pub(crate) mod lenient;
+pub(crate) mod server;
+pub(crate) mod sse;
+pub(crate) mod union;

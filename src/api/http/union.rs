@@ -1,0 +1,55 @@
+//! JSON values that may be of several kinds (a string or an array of parts). poem-openapi's own union derive writes
+//! `type: object` beside `anyOf`, which no string satisfies; this one writes the schema alone and leaves parsing to
+//! serde.
+
+/// Describes `$name` to the API description as any of the listed types.
+macro_rules! any_of {
+    ($name:ident { $($ty:ty),+ $(,)? }) => {
+        impl ::poem_openapi::types::Type for $name {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> ::std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn schema_ref() -> ::poem_openapi::registry::MetaSchemaRef {
+                ::poem_openapi::registry::MetaSchemaRef::Reference(stringify!($name).into())
+            }
+
+            fn register(registry: &mut ::poem_openapi::registry::Registry) {
+                registry.create_schema::<Self, _>(stringify!($name).into(), |registry| {
+                    $(<$ty as ::poem_openapi::types::Type>::register(registry);)+
+                    ::poem_openapi::registry::MetaSchema {
+                        any_of: vec![$(<$ty as ::poem_openapi::types::Type>::schema_ref()),+],
+                        ..::poem_openapi::registry::MetaSchema::ANY
+                    }
+                });
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(::std::iter::once(self))
+            }
+        }
+
+        // The derive for objects wants these to exist; bodies are parsed by serde and never come here.
+        impl ::poem_openapi::types::ParseFromJSON for $name {
+            fn parse_from_json(value: Option<::serde_json::Value>) -> ::poem_openapi::types::ParseResult<Self> {
+                ::serde_json::from_value(value.unwrap_or_default()).map_err(::poem_openapi::types::ParseError::custom)
+            }
+        }
+
+        impl ::poem_openapi::types::ToJSON for $name {
+            fn to_json(&self) -> Option<::serde_json::Value> {
+                ::serde_json::to_value(self).ok()
+            }
+        }
+    };
+}
+
+pub(crate) use any_of;

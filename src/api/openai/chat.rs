@@ -1,0 +1,330 @@
+//! `POST /v1/chat/completions` and `POST /v1/chat/render`.
+
+use poem::web::Data;
+use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
+use serde::Serialize;
+use tern_chat::{Generation, Message, Role, ToolCall, Turn, TurnEvent, TurnRequest};
+use tern_registry::Lease;
+use tern_scheduler::{FinishReason, Summary};
+
+use super::{
+    chat_stream::ChatStream,
+    chat_types::*,
+    logprobs::ChatLogprobs,
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, ignored, stops},
+    usage::{Timings, Usage},
+};
+use crate::{
+    error::{ApiError, ErrorReply},
+    http::{
+        body::{ApiBody, ApiJson},
+        envelope::RequestId,
+        sse::EventStream,
+    },
+    ids,
+    routes::ApiTags,
+    state::State,
+};
+
+pub(crate) struct ChatApi(pub State);
+
+#[derive(ResponseContent)]
+pub(crate) enum ChatContent {
+    Json(ApiJson<ChatCompletion>),
+    Stream(EventStream<ChatChunk>),
+}
+
+#[derive(ApiResponse)]
+pub(crate) enum ChatResponse {
+    /// The answer, or a stream of chunks when `stream` is true.
+    #[oai(status = 200)]
+    Ok(
+        ChatContent,
+        /// Parameters that were accepted and change nothing with this model.
+        #[oai(header = "x-ignored-params")]
+        Option<String>,
+    ),
+}
+
+#[OpenApi(prefix_path = "/v1", tag = "ApiTags::Chat")]
+impl ChatApi {
+    /// Create a chat completion
+    ///
+    /// Answers a dialogue. With `stream: true` the answer arrives as server-sent events, each a `chat.completion.chunk`,
+    /// and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is complete; try
+    /// `curl -N` instead.)
+    #[oai(path = "/chat/completions", method = "post", operation_id = "createChatCompletion")]
+    async fn chat(
+        &self,
+        id: Data<&RequestId>,
+        request: ApiBody<ChatRequest>,
+    ) -> Result<ChatResponse, ErrorReply> {
+        let request = request.0;
+        let ignored = ignored(&[
+            ("reasoning_effort", &request.reasoning_effort),
+            ("verbosity", &request.verbosity),
+            ("prediction", &request.prediction),
+            ("service_tier", &request.service_tier),
+            ("store", &request.store),
+            ("web_search_options", &request.web_search_options),
+        ]);
+        check(&request)?;
+        let content = if request.stream.unwrap_or(false) {
+            let frames = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
+            ChatContent::Stream(EventStream::new(frames))
+        } else {
+            ChatContent::Json(ApiJson(whole(&self.0, request, id.0.0.clone()).await?))
+        };
+        Ok(ChatResponse::Ok(content, ignored))
+    }
+
+    /// Show the prompt of a chat completion
+    ///
+    /// Takes the same body and returns the exact text and tokens that the model would be given, without running it.
+    #[oai(path = "/chat/render", method = "post", operation_id = "renderChat")]
+    async fn render(
+        &self,
+        id: Data<&RequestId>,
+        request: ApiBody<ChatRequest>,
+    ) -> Result<ApiJson<RenderedPrompt>, ErrorReply> {
+        let mut request = request.0;
+        // Templates know tools already.
+        let tools = request.tools.take();
+        check(&request)?;
+        request.tools = tools;
+        let lease = self.0.acquire(request.model.as_deref()).await?;
+        let turn = turn(&request, &lease, id.0.0.clone())?;
+        let rendered = lease.text()?.chat.render(&turn).map_err(ApiError::from)?;
+        let count = rendered.tokens.len() as u32;
+        Ok(ApiJson(RenderedPrompt { prompt: rendered.prompt, tokens: rendered.tokens, count }))
+    }
+}
+
+/// A prompt as the model sees it.
+#[derive(Debug, Object, Serialize)]
+pub(crate) struct RenderedPrompt {
+    /// The text.
+    pub prompt: String,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// How many.
+    pub count: u32,
+}
+
+/// Refuses what cannot be honoured, before a model is loaded for it.
+pub(crate) fn check(request: &ChatRequest) -> Result<(), ApiError> {
+    use serde_json::Value;
+    if request.messages.is_empty() {
+        return Err(ApiError::invalid("messages", "messages is empty; at least one is needed"));
+    }
+    let refuse = |param: &str, message: &str| Err(ApiError::unsupported(param, message));
+    if request.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
+        return refuse("tools", "tools are not supported by this server");
+    }
+    let choice = request.tool_choice.as_ref();
+    if choice.is_some_and(|choice| !matches!(choice.as_str(), Some("none" | "auto"))) {
+        return refuse("tool_choice", "tool_choice is not supported by this server beyond \"none\" and \"auto\"");
+    }
+    let functions = request.functions.as_ref().and_then(Value::as_array);
+    if functions.is_some_and(|functions| !functions.is_empty()) {
+        return refuse("functions", "functions are not supported; they were replaced by tools");
+    }
+    if request.function_call.as_ref().is_some_and(|call| !matches!(call.as_str(), Some("none" | "auto"))) {
+        return refuse("function_call", "function_call is not supported; it was replaced by tool_choice");
+    }
+    let format = request.response_format.as_ref();
+    if format.is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
+        return refuse("response_format", "response_format is not supported by this server beyond {\"type\": \"text\"}");
+    }
+    if request.audio.is_some() || request.modalities.iter().flatten().any(|modality| modality != "text") {
+        return refuse("modalities", "this server answers with text only");
+    }
+    if request.top_logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
+        return Err(ApiError::invalid("top_logprobs", format!("top_logprobs is at most {MAX_TOP_LOGPROBS}")));
+    }
+    if request.top_logprobs.is_some_and(|n| n > 0) && request.logprobs != Some(true) {
+        return Err(ApiError::invalid("top_logprobs", "top_logprobs needs logprobs to be true"));
+    }
+    let (name, max) = match request.max_completion_tokens {
+        Some(max) => ("max_completion_tokens", Some(max)),
+        None => ("max_tokens", request.max_tokens),
+    };
+    if max == Some(0) {
+        return Err(ApiError::invalid(name, format!("{name} is 0; the least is 1")));
+    }
+    // The rest needs the model (its vocabulary), but every range can be seen here already.
+    SamplingFields { logit_bias: None, ..sampling(request) }.check(usize::MAX)?;
+    answers(request.n)?;
+    stops(request.stop.clone())?;
+    messages(&request.messages).map(drop)
+}
+
+fn sampling(request: &ChatRequest) -> SamplingFields {
+    SamplingFields {
+        temperature: request.temperature,
+        top_p: request.top_p,
+        top_k: request.top_k,
+        min_p: request.min_p,
+        typical_p: request.typical_p,
+        repeat_penalty: request.repeat_penalty,
+        repeat_last_n: request.repeat_last_n,
+        presence_penalty: request.presence_penalty,
+        frequency_penalty: request.frequency_penalty,
+        logit_bias: request.logit_bias.clone(),
+        seed: request.seed,
+    }
+}
+
+/// The request in the terms of `tern-chat`.
+pub(crate) fn turn(request: &ChatRequest, lease: &Lease, id: String) -> Result<TurnRequest, ApiError> {
+    let text = lease.text()?;
+    let generation = Generation {
+        sampling: sampling(request).check(text.tokenizer.vocab_size())?,
+        n: answers(request.n)?,
+        max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        stop: stops(request.stop.clone())?,
+        ignore_eos: request.ignore_eos.unwrap_or(false),
+        logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0)),
+        return_progress: request.return_progress.unwrap_or(false),
+        use_cache: request.cache_prompt.unwrap_or(true),
+    };
+    Ok(TurnRequest {
+        id,
+        messages: messages(&request.messages)?,
+        tools: request.tools.clone().unwrap_or_default(),
+        template_kwargs: request.chat_template_kwargs.clone().unwrap_or_default(),
+        continue_final_message: request.continue_final_message.unwrap_or(false),
+        generation,
+    })
+}
+
+fn messages(messages: &[ChatMessage]) -> Result<Vec<Message>, ApiError> {
+    messages.iter().enumerate().map(|(index, message)| one_message(index, message)).collect()
+}
+
+fn one_message(index: usize, message: &ChatMessage) -> Result<Message, ApiError> {
+    let content = match &message.content {
+        None => message.refusal.clone(),
+        Some(Content::Text(text)) => Some(text.clone()),
+        Some(Content::Parts(parts)) => {
+            let texts = parts.iter().enumerate().map(|(at, part)| part_text(index, at, part));
+            Some(texts.collect::<Result<Vec<_>, _>>()?.join(""))
+        }
+    };
+    let calls = message.tool_calls.iter().flatten();
+    let tool_calls: Vec<_> = calls
+        .map(|call| ToolCall {
+            id: call.id.clone(),
+            name: call.function.name.clone(),
+            arguments: call.function.arguments.clone(),
+        })
+        .collect();
+    if content.is_none() && tool_calls.is_empty() && message.role != ChatRole::Assistant {
+        let param = format!("messages[{index}].content");
+        return Err(ApiError::invalid(&param, format!("{param} is missing; a string or an array of parts is needed")));
+    }
+    Ok(Message {
+        role: match message.role {
+            ChatRole::System | ChatRole::Developer => Role::System,
+            ChatRole::User => Role::User,
+            ChatRole::Assistant => Role::Assistant,
+            ChatRole::Tool | ChatRole::Function => Role::Tool,
+        },
+        content,
+        reasoning: message.reasoning_content.clone().or_else(|| message.reasoning.clone()),
+        name: message.name.clone(),
+        tool_calls,
+        tool_call_id: message.tool_call_id.clone(),
+    })
+}
+
+fn part_text(index: usize, at: usize, part: &ContentPart) -> Result<String, ApiError> {
+    let place = format!("messages[{index}].content[{at}]");
+    let text = match part.kind.as_str() {
+        "text" | "input_text" | "output_text" => &part.text,
+        "refusal" => &part.refusal,
+        "image_url" | "input_audio" | "file" => {
+            let message = format!("{place}: this model does not take parts of type \"{}\"", part.kind);
+            return Err(ApiError::unsupported(place, message));
+        }
+        other => {
+            let other: String = other.chars().take(40).collect();
+            let message = format!("{place}.type is \"{other}\"; known are text and refusal");
+            return Err(ApiError::invalid(format!("{place}.type"), message));
+        }
+    };
+    text.clone().ok_or_else(|| ApiError::invalid(format!("{place}.text"), format!("{place}.text is missing")))
+}
+
+/// The word for why an answer ended.
+pub(crate) fn finish_reason(reason: &FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop(_) => "stop",
+        FinishReason::Length => "length",
+    }
+}
+
+/// Answers in one piece. Dropping the future cancels the turn.
+async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCompletion, ApiError> {
+    let lease = state.acquire(request.model.as_deref()).await?;
+    let text = lease.text()?;
+    let turn_request = turn(&request, &lease, id)?;
+    let (n, logprobs) = (turn_request.generation.n, turn_request.generation.logprobs.is_some());
+    let mut turn = text.chat.start(&text.scheduler, turn_request)?;
+    let mut answers: Vec<Answer> = (0..n).map(|_| Answer::default()).collect();
+    let (summary, reasoning_tokens) = collect(&mut turn, &mut answers).await?;
+    let choices = answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
+        index,
+        message: ChatAnswer {
+            role: "assistant",
+            content: answer.text,
+            refusal: None,
+            reasoning: answer.reasoning.clone(),
+            reasoning_content: answer.reasoning,
+        },
+        finish_reason: answer.finish_reason,
+        logprobs: logprobs.then_some(answer.logprobs),
+    });
+    Ok(ChatCompletion {
+        id: ids::new("chatcmpl-"),
+        object: "chat.completion",
+        created: ids::unix_time(),
+        model: lease.entry.id.clone(),
+        choices: choices.collect(),
+        usage: Usage::new(&summary, reasoning_tokens),
+        system_fingerprint: state.fingerprint(lease.entry.engine),
+        timings: Timings::new(&summary),
+    })
+}
+
+#[derive(Default)]
+struct Answer {
+    text: String,
+    reasoning: Option<String>,
+    logprobs: ChatLogprobs,
+    finish_reason: &'static str,
+}
+
+async fn collect(turn: &mut Turn, answers: &mut [Answer]) -> Result<(Summary, u32), ApiError> {
+    while let Some(event) = turn.next().await {
+        match event {
+            TurnEvent::Prefill(_) => {}
+            TurnEvent::Text(delta) => {
+                let answer = &mut answers[delta.choice as usize];
+                answer.text.push_str(&delta.text);
+                answer.logprobs.content.extend(delta.logprobs.iter().map(Into::into));
+            }
+            TurnEvent::Reasoning(delta) => {
+                let answer = &mut answers[delta.choice as usize];
+                answer.reasoning.get_or_insert_default().push_str(&delta.text);
+                answer.logprobs.content.extend(delta.logprobs.iter().map(Into::into));
+            }
+            TurnEvent::Finish { choice, reason } => {
+                answers[choice as usize].finish_reason = finish_reason(&reason);
+            }
+            TurnEvent::End { summary, reasoning_tokens } => return Ok((summary, reasoning_tokens)),
+            TurnEvent::Failed(error) => return Err(error.into()),
+        }
+    }
+    Err(ApiError::new(500, "internal_error", "the answer ended without an end"))
+}

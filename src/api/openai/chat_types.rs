@@ -1,0 +1,416 @@
+//! Requests and responses of chat completions.
+
+use std::collections::BTreeMap;
+
+use poem_openapi::{Enum, Object};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    logprobs::ChatLogprobs,
+    sampling::Strings,
+    usage::{Timings, Usage},
+};
+use crate::http::{lenient, union::any_of};
+
+/// A dialogue to answer. Fields that are not listed are accepted and ignored; null is the same as absent.
+#[derive(Debug, Default, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none, example)]
+#[serde(default)]
+pub struct ChatRequest {
+    /// Model id, as `GET /v1/models` lists them.
+    #[oai(nullable)]
+    pub model: Option<String>,
+    /// The dialogue.
+    #[oai(validator(min_items = 1))]
+    pub messages: Vec<ChatMessage>,
+    /// Send the answer as it is generated, as server-sent events.
+    #[oai(nullable)]
+    pub stream: Option<bool>,
+    /// Options of a stream.
+    #[oai(nullable)]
+    pub stream_options: Option<StreamOptions>,
+    /// Most tokens an answer may have, reasoning included. Default: up to the context length.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::u32")]
+    pub max_completion_tokens: Option<u32>,
+    /// The older name of `max_completion_tokens`, which wins over it.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::u32")]
+    pub max_tokens: Option<u32>,
+    /// How many answers. The prompt is computed once.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::u32")]
+    pub n: Option<u32>,
+    /// Texts that end an answer.
+    #[oai(nullable)]
+    pub stop: Option<Strings>,
+    /// 0 always takes the most likely token; higher is more varied. Default 1.
+    #[oai(nullable)]
+    pub temperature: Option<f64>,
+    /// Keep the most likely tokens that together reach this probability. Default 1: all.
+    #[oai(nullable)]
+    pub top_p: Option<f64>,
+    /// Keep this many most likely tokens. Default 0: all.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::i32")]
+    pub top_k: Option<i32>,
+    /// Drop tokens less likely than this share of the most likely one. Default 0: none.
+    #[oai(nullable)]
+    pub min_p: Option<f64>,
+    /// Locally typical sampling. Default 1: off.
+    #[oai(nullable)]
+    pub typical_p: Option<f64>,
+    /// Makes tokens seen lately less likely. Default 1: off.
+    #[oai(nullable)]
+    pub repeat_penalty: Option<f64>,
+    /// How many tokens back `repeat_penalty` looks; -1 the whole context. Default 64.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::i32")]
+    pub repeat_last_n: Option<i32>,
+    /// Subtracted from the score of every token already used in the answer. -2 to 2, default 0.
+    #[oai(nullable)]
+    pub presence_penalty: Option<f64>,
+    /// Subtracted once for each time a token was used in the answer. -2 to 2, default 0.
+    #[oai(nullable)]
+    pub frequency_penalty: Option<f64>,
+    /// Added to the scores of tokens: ids to -100 (never) up to 100.
+    #[oai(nullable)]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// Same seed, same request: same answer.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::seed")]
+    pub seed: Option<u64>,
+    /// Return the logprobs of the answer's tokens.
+    #[oai(nullable)]
+    pub logprobs: Option<bool>,
+    /// With so many alternatives each, 0 to 20.
+    #[oai(nullable)]
+    #[serde(deserialize_with = "lenient::u32")]
+    pub top_logprobs: Option<u32>,
+    /// Continue a final assistant message instead of starting a new one.
+    #[oai(nullable)]
+    pub continue_final_message: Option<bool>,
+    /// Extra variables for the chat template, such as `{"enable_thinking": false}`.
+    #[oai(nullable)]
+    pub chat_template_kwargs: Option<serde_json::Map<String, Value>>,
+    /// Go on at the model's own end of the answer (for benchmarks).
+    #[oai(nullable)]
+    pub ignore_eos: Option<bool>,
+    /// Whether a prompt's beginning may be taken from the cache. Default true.
+    #[oai(nullable)]
+    pub cache_prompt: Option<bool>,
+    /// Send `prompt_progress` chunks while the prompt is computed (streams only).
+    #[oai(nullable)]
+    pub return_progress: Option<bool>,
+    /// Send `timings` with every chunk (streams only).
+    #[oai(nullable)]
+    pub timings_per_token: Option<bool>,
+    /// `{"type": "text"}`; other formats are refused.
+    #[oai(nullable)]
+    pub response_format: Option<Value>,
+    /// Tools are refused; an empty list is fine.
+    #[oai(nullable)]
+    pub tools: Option<Vec<Value>>,
+    /// `"none"` or `"auto"`.
+    #[oai(nullable)]
+    pub tool_choice: Option<Value>,
+    /// Accepted without tools.
+    #[oai(nullable)]
+    pub parallel_tool_calls: Option<Value>,
+    /// Refused: use `tools`.
+    #[oai(nullable)]
+    pub functions: Option<Value>,
+    /// Refused: use `tool_choice`.
+    #[oai(nullable)]
+    pub function_call: Option<Value>,
+    /// `["text"]`.
+    #[oai(nullable)]
+    pub modalities: Option<Vec<String>>,
+    /// Refused: there is no audio output.
+    #[oai(nullable)]
+    pub audio: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub reasoning_effort: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub verbosity: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub prediction: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub service_tier: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub store: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub web_search_options: Option<Value>,
+}
+
+impl poem_openapi::types::Example for ChatRequest {
+    fn example() -> Self {
+        Self {
+            model: Some("tern-guide".into()),
+            messages: vec![ChatMessage {
+                role: ChatRole::User,
+                content: Some(Content::Text("What is Tern?".into())),
+                ..ChatMessage::default()
+            }],
+            stream: Some(false),
+            max_tokens: Some(100),
+            temperature: Some(0.0),
+            ..Self::default()
+        }
+    }
+}
+
+/// Options of a stream.
+#[derive(Debug, Default, Object, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StreamOptions {
+    /// Send a last chunk with the token counts.
+    #[oai(nullable)]
+    pub include_usage: Option<bool>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ChatRole {
+    /// Instructions.
+    System,
+    /// Instructions, by their newer name.
+    Developer,
+    /// The person.
+    #[default]
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+    /// The result of a function call, by its older name.
+    Function,
+}
+
+/// One message of a dialogue.
+#[derive(Debug, Clone, Default, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none)]
+pub struct ChatMessage {
+    /// Who speaks.
+    pub role: ChatRole,
+    /// What is said: a string, or parts; null beside tool calls.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub content: Option<Content>,
+    /// Name of the speaker or tool.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Tool calls of an assistant.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub tool_calls: Option<Vec<ChatToolCall>>,
+    /// Which call a tool message answers.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub tool_call_id: Option<String>,
+    /// Reasoning that came before the content.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub reasoning_content: Option<String>,
+    /// The same by its other name.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub reasoning: Option<String>,
+    /// A refusal, as OpenAI's models send it back.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub refusal: Option<String>,
+}
+
+/// A tool call in a dialogue.
+#[derive(Debug, Clone, Default, Object, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatToolCall {
+    /// Id that the answer refers to.
+    pub id: String,
+    /// The function called.
+    pub function: ChatFunctionCall,
+}
+
+/// The function of a tool call.
+#[derive(Debug, Clone, Default, Object, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChatFunctionCall {
+    /// Its name.
+    pub name: String,
+    /// Its arguments as JSON text.
+    pub arguments: String,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a string or an array of content parts")]
+pub enum Content {
+    /// Plain text.
+    Text(String),
+    /// Parts.
+    Parts(Vec<ContentPart>),
+}
+
+any_of!(Content { String, Vec<ContentPart> });
+
+/// A part of a message: `text` or `refusal`; others are refused by name.
+#[derive(Debug, Clone, Default, PartialEq, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none)]
+pub struct ContentPart {
+    /// `text`, or another type.
+    #[oai(rename = "type")]
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// Text of a `text` part.
+    #[oai(nullable)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Text of a `refusal` part.
+    #[oai(nullable)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ChatCompletion {
+    /// Id of the answer.
+    pub id: String,
+    /// `chat.completion`.
+    pub object: &'static str,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// Model that answered.
+    pub model: String,
+    /// The answers.
+    pub choices: Vec<ChatChoice>,
+    /// Token counts.
+    pub usage: Usage,
+    /// Changes when the same seed may give another answer.
+    pub system_fingerprint: String,
+    /// Times.
+    pub timings: Timings,
+}
+
+/// One answer.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ChatChoice {
+    /// Which answer, from 0.
+    pub index: u32,
+    /// What the model says.
+    pub message: ChatAnswer,
+    /// `stop` or `length`.
+    pub finish_reason: &'static str,
+    /// Logprobs, when asked for.
+    #[oai(nullable)]
+    pub logprobs: Option<ChatLogprobs>,
+}
+
+/// What the model says.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ChatAnswer {
+    /// `assistant`.
+    pub role: &'static str,
+    /// The text.
+    pub content: String,
+    /// Null: these models do not mark refusals.
+    #[oai(nullable)]
+    pub refusal: Option<String>,
+    /// Reasoning that came before the text.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// The same by its other name.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+}
+
+/// One event of a stream. The stream ends with the literal `data: [DONE]`.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ChatChunk {
+    /// Id of the answer, the same in every chunk.
+    pub id: String,
+    /// `chat.completion.chunk`.
+    pub object: &'static str,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// Model that answers.
+    pub model: String,
+    /// Changes when the same seed may give another answer.
+    pub system_fingerprint: String,
+    /// What is new; empty in the chunk with the token counts.
+    pub choices: Vec<ChunkChoice>,
+    /// Token counts: only in the last chunk, and only when asked for.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Times: in the last chunk, or in every one when asked for.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Timings>,
+    /// How far the prompt is, when asked for.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_progress: Option<PromptProgress>,
+}
+
+/// What is new in one answer.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ChunkChoice {
+    /// Which answer, from 0.
+    pub index: u32,
+    /// More of it.
+    pub delta: ChunkDelta,
+    /// Null until the answer's last chunk.
+    #[oai(nullable)]
+    pub finish_reason: Option<&'static str>,
+    /// Logprobs, when asked for.
+    #[oai(nullable)]
+    pub logprobs: Option<ChatLogprobs>,
+}
+
+/// More of an answer.
+#[derive(Debug, Clone, Default, Object, Serialize)]
+pub struct ChunkDelta {
+    /// `assistant`, in the first chunk only.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<&'static str>,
+    /// More text.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// More reasoning.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// The same by its other name.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+}
+
+/// How far the prompt is.
+#[derive(Debug, Clone, Copy, Object, Serialize)]
+pub struct PromptProgress {
+    /// Tokens of the prompt.
+    pub total: u32,
+    /// Of these, taken from the cache.
+    pub cache: u32,
+    /// Of these, done.
+    pub processed: u32,
+    /// Milliseconds so far.
+    pub time_ms: f64,
+}

@@ -1,0 +1,175 @@
+//! `GET /v1/models` and `GET /v1/models/{model}`.
+
+use poem_openapi::{Object, OpenApi, param::Path};
+use serde::Serialize;
+use tern_engine::Capability;
+use tern_registry::{LoadState, ModelStatus};
+
+use crate::{
+    error::{ApiError, ErrorReply},
+    http::body::ApiJson,
+    ids,
+    routes::ApiTags,
+    state::State,
+};
+
+/// The models of this server.
+#[derive(Debug, Object, Serialize)]
+pub struct ModelList {
+    /// `list`.
+    pub object: &'static str,
+    /// The models, in a stable order.
+    pub data: Vec<Model>,
+    /// The same list under the name that some clients look for.
+    pub models: Vec<Model>,
+}
+
+/// A model.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct Model {
+    /// What requests call it.
+    pub id: String,
+    /// `model`.
+    pub object: &'static str,
+    /// When its file was last changed, in seconds since 1970.
+    pub created: u64,
+    /// `tern`.
+    pub owned_by: &'static str,
+    /// Other names it answers to.
+    pub aliases: Vec<String>,
+    /// Most tokens a request may have, with this server's settings.
+    pub context_length: u32,
+    /// The same by vLLM's name.
+    pub max_model_len: u32,
+    /// `chat`, `completion`, `embedding`.
+    pub capabilities: Vec<String>,
+    /// Engine that runs it.
+    pub engine: &'static str,
+    /// Kind of weights.
+    pub quantization: String,
+    /// Whether it is in memory.
+    pub status: ModelState,
+    /// What it takes in memory when loaded.
+    pub memory: ModelMemory,
+    /// What its file says.
+    pub meta: ModelMeta,
+}
+
+/// Whether a model is in memory.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ModelState {
+    /// `unloaded`, `loading` or `loaded`.
+    pub value: &'static str,
+    /// Share of the load that is done, 0 to 1.
+    pub progress: f32,
+}
+
+/// What a model takes in memory, in bytes, by estimate.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ModelMemory {
+    /// Weights.
+    pub weights_bytes: u64,
+    /// KV cache at this server's context size.
+    pub kv_bytes: u64,
+    /// Buffers that do not grow with the context.
+    pub fixed_bytes: u64,
+    /// All together.
+    pub total_bytes: u64,
+}
+
+/// What a model's file says.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ModelMeta {
+    /// The model's own name.
+    #[oai(nullable)]
+    pub name: Option<String>,
+    /// Architecture.
+    pub architecture: String,
+    /// Number of weights.
+    pub n_params: u64,
+    /// Bytes of the weights.
+    pub size: u64,
+    /// Context length it was trained with.
+    pub n_ctx_train: u32,
+    /// Number of tokens in its vocabulary.
+    pub n_vocab: u32,
+    /// Width of its hidden state.
+    pub n_embd: u32,
+    /// Licence.
+    #[oai(nullable)]
+    pub license: Option<String>,
+}
+
+impl From<ModelStatus> for Model {
+    fn from(status: ModelStatus) -> Self {
+        let ModelStatus { entry, state, cost, context_length } = status;
+        let capability = |capability: &Capability| {
+            match capability {
+                Capability::Completion => "completion",
+                Capability::Chat => "chat",
+                Capability::Embedding => "embedding",
+            }
+            .to_owned()
+        };
+        let (value, progress) = match state {
+            LoadState::Unloaded => ("unloaded", 0.0),
+            LoadState::Loading(share) => ("loading", share),
+            LoadState::Loaded => ("loaded", 1.0),
+        };
+        Self {
+            id: entry.id,
+            object: "model",
+            created: ids::seconds(entry.modified),
+            owned_by: "tern",
+            aliases: entry.aliases,
+            context_length,
+            max_model_len: context_length,
+            capabilities: entry.info.capabilities.iter().map(capability).collect(),
+            engine: entry.engine,
+            quantization: entry.info.quantization,
+            status: ModelState { value, progress },
+            memory: ModelMemory {
+                weights_bytes: cost.weights_bytes,
+                kv_bytes: cost.kv_bytes(),
+                fixed_bytes: cost.fixed_bytes,
+                total_bytes: cost.total_bytes(),
+            },
+            meta: ModelMeta {
+                name: entry.info.name,
+                architecture: entry.info.architecture,
+                n_params: entry.info.parameters,
+                size: entry.info.weights_bytes,
+                n_ctx_train: entry.info.context_length,
+                n_vocab: entry.info.vocab_size,
+                n_embd: entry.info.hidden_size,
+                license: entry.info.license,
+            },
+        }
+    }
+}
+
+pub(crate) struct ModelsApi(pub State);
+
+#[OpenApi(prefix_path = "/v1", tag = "ApiTags::Models")]
+impl ModelsApi {
+    /// List the models
+    ///
+    /// Every model this server can run, in memory or not: the first request loads it.
+    #[oai(path = "/models", method = "get", operation_id = "listModels")]
+    async fn list(&self) -> Result<ApiJson<ModelList>, ErrorReply> {
+        let registry = self.0.registry.clone();
+        // Listing may read folders and headers.
+        let list = tokio::task::spawn_blocking(move || registry.list()).await;
+        let list = list.map_err(|error| ApiError::new(500, "internal_error", error.to_string()))?;
+        let data: Vec<Model> = list.into_iter().map(Into::into).collect();
+        Ok(ApiJson(ModelList { object: "list", models: data.clone(), data }))
+    }
+
+    /// Show a model
+    ///
+    /// The id may hold slashes, encoded (`%2F`) or not.
+    #[oai(path = "/models/:model", method = "get", operation_id = "retrieveModel")]
+    async fn retrieve(&self, model: Path<String>) -> Result<ApiJson<Model>, ErrorReply> {
+        Ok(ApiJson(self.0.registry.status(&model.0)?.into()))
+    }
+}

@@ -1,0 +1,110 @@
+//! The table of routes, the settings of the API, and its description.
+
+use std::sync::Arc;
+
+use poem::{Endpoint, Response, Route, endpoint::make_sync, get, http::StatusCode, web::Html};
+use poem_openapi::{LicenseObject, OpenApiService, Tags};
+use tern_registry::Registry;
+
+use crate::{
+    app::{CatalogApi, LoadingApi, PullApi, ServerApi},
+    http::envelope::Envelope,
+    openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
+    state::State,
+};
+
+/// Settings of the API. Options of `tern serve` with the same names explain the consequences.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Most bytes of a request body.
+    pub body_limit: usize,
+    /// Host names besides localhost and IP addresses under which the server may be asked; `*` allows all.
+    pub allowed_hosts: Vec<String>,
+    /// Origins besides localhost whose pages may ask; `*` allows all.
+    pub cors_origins: Vec<String>,
+    /// Model for requests that name none or an unknown one.
+    pub fallback_model: Option<String>,
+    /// Version, for `system_fingerprint` and the description.
+    pub version: &'static str,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            body_limit: 32 << 20,
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            fallback_model: None,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// Groups of the description.
+#[derive(Tags)]
+pub(crate) enum ApiTags {
+    /// Answers to dialogues
+    Chat,
+    /// Continuations of texts
+    Completions,
+    /// Vectors of texts
+    Embeddings,
+    /// Which models there are; loading, unloading and downloading them
+    Models,
+    /// Texts to tokens and back
+    Tokens,
+    /// State of the server
+    Server,
+}
+
+type Apis = (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi, LoadingApi, PullApi, CatalogApi, ServerApi);
+
+/// The whole API. Paths in the description are complete, so that it needs no list of servers.
+fn service(state: &State) -> OpenApiService<Apis, ()> {
+    let s = || state.clone();
+    let apis = (
+        ChatApi(s()),
+        CompletionsApi(s()),
+        EmbeddingsApi(s()),
+        TokensApi(s()),
+        ModelsApi(s()),
+        LoadingApi(s()),
+        PullApi(s()),
+        CatalogApi(s()),
+        ServerApi(s()),
+    );
+    OpenApiService::new(apis, "Tern", state.config.version)
+        .summary("A local server for small language models")
+        .description(include_str!("description.md"))
+        .license(LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+/// Everything the server answers.
+pub fn app(registry: Registry, config: ApiConfig) -> impl Endpoint<Output = Response> + 'static {
+    let state = State { registry, config: Arc::new(config) };
+    let service = service(&state);
+    let description = service.spec();
+    let docs = service.swagger_ui();
+    let routes = Route::new()
+        .at("/", get(make_sync(|_| Html(include_str!("welcome.html")))).head(make_sync(|_| StatusCode::OK)))
+        .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
+        .nest("/docs", docs)
+        .nest("/", service);
+    Envelope::new(routes, state.config)
+}
+
+/// The description of the API as it is committed: pretty, with a newline at the end.
+///
+/// Must be called within a tokio runtime.
+pub fn openapi_json(registry: Registry, config: ApiConfig) -> String {
+    let state = State { registry, config: Arc::new(config) };
+    let compact = service(&state).spec();
+    let value: serde_json::Value = serde_json::from_str(&compact).unwrap_or_default();
+    let mut pretty = serde_json::to_string_pretty(&value).unwrap_or(compact);
+    pretty.push('\n');
+    pretty
+}
+
+fn json(text: String) -> Response {
+    Response::builder().content_type("application/json").body(text)
+}

@@ -1,0 +1,44 @@
+//! What every handler has: the registry, the settings, and the way from a model's name to the model.
+
+use std::sync::Arc;
+
+use tern_registry::{Lease, ModelStatus, Registry, RegistryError};
+
+use crate::{ApiConfig, error::ApiError};
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub registry: Registry,
+    pub config: Arc<ApiConfig>,
+}
+
+impl State {
+    /// The model a request names, or the fallback for requests that name none or an unknown one.
+    pub fn find(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        let fallback = self.config.fallback_model.as_deref();
+        let Some(name) = name.or(fallback) else {
+            let message = "the request names no model; GET /v1/models lists them";
+            return Err(ApiError { code: Some("missing_required_parameter"), ..ApiError::invalid("model", message) });
+        };
+        match (self.registry.status(name), fallback) {
+            (Err(RegistryError::UnknownModel { .. }), Some(fallback)) if fallback != name => {
+                tracing::debug!(model = name, fallback, "unknown model");
+                Ok(self.registry.status(fallback)?)
+            }
+            (result, _) => Ok(result?),
+        }
+    }
+
+    /// The model a request names, loaded.
+    pub async fn acquire(&self, name: Option<&str>) -> Result<Lease, ApiError> {
+        let id = self.find(name)?.entry.id;
+        Ok(self.registry.acquire(&id).await?)
+    }
+
+    /// Changes when the same seed may give another answer: version and engine.
+    pub fn fingerprint(&self, engine: &str) -> String {
+        format!("tern-{}-{engine}", self.config.version)
+    }
+}

@@ -1,0 +1,62 @@
+//! The closed list of engines: the only file that names an engine crate.
+
+use std::sync::OnceLock;
+
+use tern_engine::{Engine, EngineError};
+
+/// An engine and whether it is in this build.
+pub struct EngineSlot {
+    /// Name in model ids (`...@llama`).
+    pub name: &'static str,
+    /// What it reads, for `tern doctor` and the log.
+    pub reads: &'static str,
+    /// Cargo feature that brings it.
+    pub feature: &'static str,
+    engine: Option<Box<dyn Engine>>,
+}
+
+impl EngineSlot {
+    /// The engine.
+    ///
+    /// # Errors
+    /// `EngineError::NotBuilt`, naming the feature to enable.
+    pub fn engine(&self) -> Result<&dyn Engine, EngineError> {
+        self.engine.as_deref().ok_or(EngineError::NotBuilt { engine: self.name, feature: self.feature })
+    }
+}
+
+/// Every engine Tern knows, compiled in or not, in the order in which they are offered a file.
+pub fn engines() -> &'static [EngineSlot] {
+    static ENGINES: OnceLock<Vec<EngineSlot>> = OnceLock::new();
+    ENGINES.get_or_init(|| {
+        vec![
+            EngineSlot { name: "llama", reads: "GGUF", feature: "llama", engine: llama() },
+            EngineSlot {
+                name: "echo",
+                reads: "its own scripts",
+                feature: "",
+                engine: Some(Box::new(tern_echo::EchoEngine::default())),
+            },
+        ]
+    })
+}
+
+/// The engine called `name`.
+pub(crate) fn by_name(name: &str) -> Option<&'static EngineSlot> {
+    engines().iter().find(|slot| slot.name == name)
+}
+
+#[cfg(feature = "llama")]
+fn llama() -> Option<Box<dyn Engine>> {
+    Some(Box::new(tern_llama::LlamaEngine::default()))
+}
+
+#[cfg(not(feature = "llama"))]
+fn llama() -> Option<Box<dyn Engine>> {
+    None
+}
+
+/// The echo engine's scripts, each of which is a model.
+pub(crate) fn echo_scripts() -> Vec<&'static str> {
+    tern_echo::EchoEngine::scripts().iter().map(|script| script.id).collect()
+}

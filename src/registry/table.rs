@@ -1,0 +1,166 @@
+//! The table of models that exist: files on disk, the engines' own scripts, and what their headers say.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::Mutex,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tern_catalog::Catalog;
+use tern_engine::{EngineError, ModelInfo, ModelSource};
+
+use crate::{
+    ModelEntry, RegistryError,
+    engines::{by_name, echo_scripts, engines},
+};
+
+/// Folders are read again at most this often.
+const RESCAN: Duration = Duration::from_secs(1);
+
+/// A header that was read, and the file it was read from.
+struct Inspected {
+    modified: SystemTime,
+    bytes: u64,
+    result: Result<(&'static str, ModelInfo), String>,
+}
+
+#[derive(Default)]
+struct State {
+    scanned: Option<Instant>,
+    entries: Vec<ModelEntry>,
+    /// Files that no engine can run: id, aliases and the reason.
+    unusable: Vec<(String, Vec<String>, String)>,
+    headers: HashMap<PathBuf, Inspected>,
+}
+
+/// The table. Reading it may read folders and headers: call it off the async threads when it must not block long.
+pub(crate) struct Table {
+    catalog: Catalog,
+    echo: bool,
+    state: Mutex<State>,
+}
+
+impl Table {
+    pub fn new(catalog: Catalog, echo: bool) -> Self {
+        Self { catalog, echo, state: Mutex::default() }
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Every usable model, in a stable order.
+    pub fn entries(&self) -> Vec<ModelEntry> {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        self.refresh(&mut state, false);
+        state.entries.clone()
+    }
+
+    /// The model that answers to `name`.
+    pub fn find(&self, name: &str) -> Result<ModelEntry, RegistryError> {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        self.refresh(&mut state, false);
+        if let Some(entry) = Self::lookup(&state, name)? {
+            return Ok(entry);
+        }
+        // A file may have been put there a moment ago.
+        self.refresh(&mut state, true);
+        if let Some(entry) = Self::lookup(&state, name)? {
+            return Ok(entry);
+        }
+        if let Some((engine, known)) = unknown_engine(name) {
+            return Err(RegistryError::UnknownEngine { name: name.into(), engine, known });
+        }
+        let available = state.entries.iter().map(|entry| entry.id.clone()).collect();
+        Err(RegistryError::UnknownModel { name: name.into(), available })
+    }
+
+    fn lookup(state: &State, name: &str) -> Result<Option<ModelEntry>, RegistryError> {
+        if let Some(entry) = state.entries.iter().find(|entry| entry.answers_to(name)) {
+            return Ok(Some(entry.clone()));
+        }
+        match state.unusable.iter().find(|(id, aliases, _)| id == name || aliases.iter().any(|a| a == name)) {
+            Some((id, _, reason)) => Err(RegistryError::Unusable { id: id.clone(), reason: reason.clone() }),
+            None => Ok(None),
+        }
+    }
+
+    fn refresh(&self, state: &mut State, force: bool) {
+        if !force && state.scanned.is_some_and(|at| at.elapsed() < RESCAN) {
+            return;
+        }
+        state.scanned = Some(Instant::now());
+        let (mut entries, mut unusable) = (Vec::<ModelEntry>::new(), Vec::new());
+        for local in self.catalog.local() {
+            let (modified, bytes) = match std::fs::metadata(&local.path) {
+                Ok(data) => (data.modified().unwrap_or(SystemTime::UNIX_EPOCH), data.len()),
+                Err(error) => {
+                    unusable.push((local.id, local.aliases, error.to_string()));
+                    continue;
+                }
+            };
+            let known = state.headers.get(&local.path).filter(|h| h.modified == modified && h.bytes == bytes);
+            if known.is_none() {
+                let result = inspect(&ModelSource::Path(local.path.clone()));
+                if let Err(reason) = &result {
+                    tracing::warn!(model = %local.id, "cannot be used: {reason}");
+                }
+                state.headers.insert(local.path.clone(), Inspected { modified, bytes, result });
+            }
+            match &state.headers[&local.path].result {
+                Ok((engine, info)) => entries.push(ModelEntry {
+                    id: local.id,
+                    aliases: local.aliases,
+                    engine,
+                    source: ModelSource::Path(local.path),
+                    info: info.clone(),
+                    modified,
+                }),
+                Err(reason) => unusable.push((local.id, local.aliases, reason.clone())),
+            }
+        }
+        if self.echo {
+            entries.extend(echo_entries());
+        }
+        // An alias that two models claim, or that is another model's id, belongs to the first: ids are explicit.
+        let mut taken: std::collections::HashSet<String> = entries.iter().map(|e| e.id.clone()).collect();
+        for entry in &mut entries {
+            entry.aliases.retain(|alias| taken.insert(alias.clone()));
+        }
+        state.entries = entries;
+        state.unusable = unusable;
+    }
+}
+
+/// Offers the source to every engine; the first that can read it takes it.
+fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
+    let mut reasons = Vec::new();
+    for slot in engines().iter().filter(|slot| slot.name != "echo") {
+        match slot.engine().and_then(|engine| engine.inspect(source)) {
+            Ok(info) => return Ok((slot.name, info)),
+            Err(error @ (EngineError::Io { .. } | EngineError::InvalidModel { .. })) => return Err(error.to_string()),
+            Err(error) => reasons.push(format!("{} ({})", error, slot.name)),
+        }
+    }
+    Err(reasons.join("; "))
+}
+
+/// The echo engine's models, whose ids are the names of its scripts.
+fn echo_entries() -> Vec<ModelEntry> {
+    let Some(engine) = by_name("echo").and_then(|slot| slot.engine().ok()) else { return Vec::new() };
+    let entry = |id: &str| {
+        let source = ModelSource::Script(id.to_owned());
+        let info = engine.inspect(&source).ok()?;
+        let (id, modified) = (id.to_owned(), SystemTime::UNIX_EPOCH);
+        Some(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, modified })
+    };
+    echo_scripts().iter().filter_map(|id| entry(id)).collect()
+}
+
+/// The engine a name asks for, if there is none of that name.
+fn unknown_engine(name: &str) -> Option<(String, String)> {
+    let engine = name.rsplit_once('@')?.1;
+    let known: Vec<_> = engines().iter().map(|slot| slot.name).collect();
+    (!known.contains(&engine)).then(|| (engine.to_owned(), known.join(", ")))
+}
