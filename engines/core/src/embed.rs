@@ -20,6 +20,7 @@ pub trait Embedder: Send {
     /// `cancelled` is asked between forward passes.
     ///
     /// # Errors
-    /// `EngineError::Cancelled` when `cancelled` said so; `EngineError::Failed` when the model cannot embed an input.
+    /// `EngineError::Cancelled` when `cancelled` said so; `EngineError::Failed` when the model cannot embed an input: it
+    /// is longer than `max_tokens` or has a token outside the vocabulary. The embedder can be used again after either.
     fn embed(&mut self, inputs: &[Vec<Token>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Vec<f32>>, EngineError>;
 }

@@ -75,13 +75,15 @@ pub trait Decoder: Send {
     /// Drops all tokens of `seq` from position `from` on; 0 frees the sequence.
     ///
     /// # Errors
-    /// `DecodeError::Unsupported` when the model cannot cut a sequence there; the cache is as it was.
+    /// `DecodeError::Unsupported` when the model cannot cut a sequence there, any error when there is no such sequence;
+    /// the cache is as it was. Cutting at or behind the end changes nothing.
     fn kv_truncate(&mut self, seq: SeqId, from: Pos) -> Result<(), DecodeError>;
 
     /// Makes the first `len` tokens of `from` also the first of `to`, which must be empty. Cheap: shares cells
     /// where the engine can.
     ///
     /// # Errors
-    /// `DecodeError::Unsupported` when the model cannot copy that prefix; the cache is as it was.
+    /// `DecodeError::Unsupported` when the model cannot copy that prefix; any error when a sequence does not exist,
+    /// `from` is shorter than `len` or `to` is not empty. The cache is as it was.
     fn kv_copy(&mut self, from: SeqId, to: SeqId, len: Pos) -> Result<(), DecodeError>;
 }

@@ -3,9 +3,9 @@
 
 use std::{thread, time::Duration};
 
-use tern_engine::{Embedder, EngineError, Token};
+use tern_engine::{Embedder, EngineError, Token, Tokenizer};
 
-use crate::{reply::noise, scripts::Settings};
+use crate::{reply::noise, scripts::Settings, vocabulary::Vocabulary};
 
 /// Length of a vector.
 pub const DIMENSIONS: usize = 64;
@@ -18,11 +18,13 @@ const POSITION_SHARE: f32 = 0.1;
 pub struct EchoEmbedder {
     step: Duration,
     max_tokens: usize,
+    vocab_size: usize,
 }
 
 impl EchoEmbedder {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { step: settings.step, max_tokens: settings.context as usize }
+        let vocab_size = Vocabulary::shared().vocab_size();
+        Self { step: settings.step, max_tokens: settings.context as usize, vocab_size }
     }
 
     fn vector(&self, tokens: &[Token]) -> Vec<f32> {
@@ -62,6 +64,12 @@ impl Embedder for EchoEmbedder {
             if tokens.is_empty() || tokens.len() > self.max_tokens {
                 let (got, most) = (tokens.len(), self.max_tokens);
                 return Err(EngineError::Failed(format!("input {index} has {got} tokens, expected 1 to {most}")));
+            }
+            if let Some(token) = tokens.iter().find(|&&token| token as usize >= self.vocab_size) {
+                let vocab_size = self.vocab_size;
+                return Err(EngineError::Failed(format!(
+                    "input {index}: token {token} outside the vocabulary of {vocab_size}"
+                )));
             }
             if !self.step.is_zero() {
                 thread::sleep(self.step);
