@@ -1,0 +1,66 @@
+# Each recipe is a cargo, npm or script line that can be typed by hand. Everything that compiles llama.cpp uses the
+# same profile and features, so that it is compiled once.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test build check openapi golden bench clients ci clean
+
+# rustup's directory, for shells that have not been restarted since it was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+VENV := .venv
+
+help: ## list these recipes
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: ## build and serve on http://127.0.0.1:8080 with the built-in model
+	@scripts/setup.sh build
+	cargo run --release --bin tern
+
+test: ## everything: format, lints, Rust tests, the official OpenAI clients
+	@scripts/setup.sh test
+	$(MAKE) check
+	cargo test --release --workspace
+	$(MAKE) clients
+
+build: ## build the server: target/release/tern
+	@scripts/setup.sh build
+	cargo build --release --bin tern
+
+check: ## rustfmt and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+clients: $(VENV)/ready tests/clients/node/node_modules/.package-lock.json ## the official OpenAI clients against the built server
+	cargo build --release --bin tern
+	$(VENV)/bin/python tests/clients/run.py
+
+openapi: ## write openapi/openapi.json from the code
+	UPDATE_GOLDEN=1 cargo test --release --test tests rules::openapi
+
+golden: ## write all expected outputs anew; look at the diff afterwards
+	UPDATE_GOLDEN=1 cargo test --release --workspace
+
+bench: ## time the built-in model: prefill, decode, load, memory
+	cargo run --release --bin tern -- bench tern-guide
+
+ci: ## what CI runs
+	.ci/run
+
+clean: ## remove everything that was built or installed into this folder
+	cargo clean
+	rm -rf $(VENV) tests/clients/node/node_modules
+
+setup: ## install what building and testing need
+	scripts/setup.sh test
+
+# One environment for each major version of the client; pip runs again when a list changes.
+$(VENV)/ready: tests/clients/requirements.txt tests/clients/requirements-openai2.txt
+	python3 -m venv $(VENV)
+	python3 -m venv $(VENV)/openai2
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	$(VENV)/openai2/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements-openai2.txt
+	touch $@
+
+tests/clients/node/node_modules/.package-lock.json: tests/clients/node/package-lock.json
+	npm ci --prefix tests/clients/node --no-audit --no-fund
+	touch $@

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Installs what building (and testing) Tern needs and is not there yet. Does nothing, and asks for nothing, when all
+# of it is there. Usage: scripts/setup.sh build|test
+set -euo pipefail
+
+purpose=${1:-test}
+case $purpose in build | test) ;; *) echo "usage: scripts/setup.sh build|test" >&2; exit 2 ;; esac
+
+rust_needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# bindgen loads libclang at build time; clang's own package has it as well.
+has_libclang() {
+    local dir file
+    for dir in "${LIBCLANG_PATH:-}" /usr/lib/llvm-*/lib /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib \
+        /usr/lib64/llvm*/lib /opt/homebrew/opt/llvm/lib /usr/local/opt/llvm/lib \
+        /Library/Developer/CommandLineTools/usr/lib; do
+        [ -n "$dir" ] || continue
+        for file in "$dir"/libclang.so* "$dir"/libclang-*.so* "$dir"/libclang.dylib; do
+            [ -e "$file" ] && return 0
+        done
+    done
+    return 1
+}
+
+has_openmp() {
+    [ "$(uname)" = Darwin ] || ! has c++ ||
+        echo 'int main() { return 0; }' | c++ -fopenmp -x c++ -o /dev/null - >/dev/null 2>&1
+}
+
+# Debian has venv without the part that installs pip into it.
+has_venv() { has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+missing=()
+debian=()
+need() { missing+=("$1"); shift; debian+=("$@"); }
+
+has c++ || need "a C++ compiler" g++
+has cc || need "a C compiler" gcc
+has cmake || need cmake cmake
+has_libclang || need libclang libclang-dev
+has_openmp || need "OpenMP (libgomp)" libgomp1
+if [ "$purpose" = test ]; then
+    has_venv || need "Python with venv" python3 python3-venv
+    has node || need "Node.js" nodejs
+    has npm || need npm npm
+    has curl || need curl curl
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    if has apt-get && { [ ${#as_root[@]} -eq 0 ] || has sudo; }; then
+        echo "installing ${debian[*]}"
+        ${as_root[@]+"${as_root[@]}"} apt-get update -qq
+        ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "${debian[@]}"
+    else
+        printf 'missing: %s\n' "${missing[@]}" >&2
+        cat >&2 <<'MESSAGE'
+
+Install them and try again:
+  Debian, Ubuntu  apt-get install g++ cmake libclang-dev libgomp1
+                  for the tests: python3-venv nodejs npm curl
+  Fedora          dnf install gcc-c++ cmake clang-devel libgomp
+                  for the tests: python3 nodejs npm curl
+  Arch            pacman -S gcc cmake clang
+                  for the tests: python nodejs npm curl
+  macOS           xcode-select --install; brew install cmake
+                  for the tests: brew install python node
+MESSAGE
+        exit 1
+    fi
+fi
+
+if ! has cargo; then
+    cat >&2 <<'MESSAGE'
+cargo is missing. Install Rust with rustup (https://rustup.rs), then try again:
+  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
+MESSAGE
+    exit 1
+fi
+rust_found=$(cargo --version | awk '{ print $2 }')
+if [ "$(printf '%s\n' "$rust_needed" "${rust_found%%-*}" | sort -V | head -n 1)" != "$rust_needed" ]; then
+    echo "cargo is $rust_found, Tern needs $rust_needed or newer: rustup update stable" >&2
+    exit 1
+fi
+
+if [ "$purpose" = test ]; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+        { echo "python3 is $(python3 -V), the client tests need 3.10 or newer" >&2; exit 1; }
+    node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
+        { echo "node is $(node -v), the client tests need 18 or newer" >&2; exit 1; }
+    for tool in rustfmt clippy; do
+        has "cargo-${tool/rustfmt/fmt}" || { echo "cargo has no $tool: rustup component add $tool" >&2; exit 1; }
+    done
+fi

@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Runs the official OpenAI clients, and checks of the bare protocol, against the real server.
+
+    make clients                                  everything
+    .venv/bin/python tests/clients/run.py node    one suite: protocol, python3, python2, node, readme
+    .venv/bin/python tests/clients/run.py protocol -k b30
+                                                  what follows the suite's name goes to pytest (or node --test)
+    TERN_URL=http://... TERN_BINARY=...           test a running server, another binary
+
+The server runs on the echo engine, on a free port, with a data directory of its own, and must end with status 0.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import support
+
+HERE = pathlib.Path(__file__).resolve().parent
+VENV = support.ROOT / ".venv"
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE)]
+
+
+def suites():
+    """Name, command, what it must be able to run."""
+    openai3 = str(VENV / "bin" / "python")
+    openai2 = str(VENV / "openai2" / "bin" / "python")
+    node = sorted(str(path) for path in (HERE / "node").glob("*.test.mjs"))
+    return {
+        "protocol": [openai3, *PYTEST, str(HERE / "protocol")],
+        "python3": [openai3, *PYTEST, str(HERE / "python")],
+        "python2": [openai2, *PYTEST, str(HERE / "python")],
+        "node": ["node", "--test", *node],
+        "readme": [openai3, *PYTEST, str(HERE / "readme")],
+    }
+
+
+def main():
+    chosen, rest = suites(), []
+    if len(sys.argv) > 1:
+        name, *rest = sys.argv[1:]
+        if name not in chosen:
+            sys.exit(f"no suite \"{name}\"; there are {', '.join(chosen)}")
+        chosen = {name: chosen[name]}
+    environment = dict(os.environ)
+    server = None
+    if "TERN_URL" not in environment:
+        if not support.binary().exists():
+            sys.exit(f"{support.binary()} is missing: cargo build --release --bin tern")
+        server = support.Server()
+        environment["TERN_URL"] = server.url
+    # No client may be led elsewhere by a developer's settings.
+    environment = {key: value for key, value in environment.items() if not key.startswith("OPENAI_")}
+    results = []
+    for name, command in chosen.items():
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        status = subprocess.run([*command, *rest], env=environment, cwd=HERE).returncode
+        results.append((name, status, time.monotonic() - started))
+        if server and server.process.poll() is not None:
+            print(f"the server ended with {server.process.returncode} during {name}")
+            break
+    if server:
+        ended = server.process.poll()
+        status = server.stop() if ended is None else f"{ended}, by itself"
+        results.append(("SIGTERM ends the server with status 0", status, 0.0))
+        if any(status != 0 for _, status, _ in results):
+            print(f"\nlast lines of the server:\n{''.join(server.log[-40:])}")
+    print()
+    for name, status, seconds in results:
+        print(f"{'ok    ' if status == 0 else 'FAILED'} {name} ({seconds:.0f} s)" + (f": {status}" if status != 0 else ""))
+    sys.exit(any(status != 0 for _, status, _ in results))
+
+
+if __name__ == "__main__":
+    main()
