@@ -60,23 +60,25 @@ impl Header {
         if !about.is_file() {
             return Err(io(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
         }
-        Self::read_from(&mut file, about.len()).map_err(|error| match error {
-            ReadError::Io(source) => io(source),
-            ReadError::Gguf(error) => error,
-        })
+        Self::read_from(&mut file, about.len(), path)
     }
 
-    fn read_from(reader: &mut dyn Read, file_len: u64) -> Result<Self, ReadError> {
+    /// Reads the header of a file of `file_len` bytes from its beginning, and a little further. `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Header::read`].
+    pub fn read_from(reader: &mut dyn Read, file_len: u64, path: &Path) -> Result<Self, GgufError> {
         let mut bytes = Vec::new();
         let mut wanted = FIRST_READ_BYTES;
         loop {
             let missing = wanted.min(file_len).saturating_sub(bytes.len() as u64);
-            let got = (&mut *reader).take(missing).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+            let got = (&mut *reader).take(missing).read_to_end(&mut bytes);
+            let got = got.map_err(|source| GgufError::Io { path: path.into(), source })?;
             // A file that became shorter since it was opened ends where reading ended.
             let file_len = if (got as u64) < missing { bytes.len() as u64 } else { file_len };
             match Self::parse_of(&bytes, Some(file_len)) {
                 Err(GgufError::Incomplete { have, needed_hint }) => wanted = needed_hint.max(have.saturating_mul(2)),
-                other => return other.map_err(ReadError::Gguf),
+                other => return other,
             }
         }
     }
@@ -226,11 +228,6 @@ impl Header {
     fn array(&self, key: &str, kind: ValueType) -> Option<&Array> {
         self.metadata(key)?.as_array().filter(|array| array.kind == kind)
     }
-}
-
-enum ReadError {
-    Io(io::Error),
-    Gguf(GgufError),
 }
 
 fn preamble(cursor: &mut Cursor<'_>, bytes: &[u8]) -> Result<u32, GgufError> {

@@ -38,6 +38,13 @@ fn a_truncated_file_on_disk_is_refused() {
 }
 
 #[test]
+fn a_file_that_shrinks_while_it_is_read_is_truncated() {
+    let bytes = small().to_bytes();
+    let error = Header::read_from(&mut &bytes[..200], bytes.len() as u64, "shrunk.gguf".as_ref()).unwrap_err();
+    assert!(matches!(error, GgufError::Truncated { file_len: 200, .. }), "{error}");
+}
+
+#[test]
 fn other_files_are_named_as_such() {
     check(b"PK\x03\x04 a zip archive", r#"it begins with "PK\\x03\\x04", expected "GGUF""#);
     check(b"<!", "not a GGUF file");
