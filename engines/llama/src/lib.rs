@@ -1,1 +1,24 @@
-//! GGUF models through llama.cpp.
+//! GGUF models through llama.cpp (`llama-cpp-2`).
+//!
+//! The mathematics is llama.cpp's; what this crate adds is that nothing a client sends and nothing a file claims ends
+//! the process. llama.cpp answers broken promises with `abort()`, so a file's header is checked in Rust before
+//! llama.cpp sees it, and every batch before it is run.
+//!
+//! Reading order: `engine` (the factory), `header` and `check` (what a file must be), `decoder`, `tokenizer` and `embedder` (the
+//! three traits), `cost` (memory before load), `ffi` (the only module that names llama.cpp).
+
+mod check;
+mod cost;
+mod decoder;
+mod embedder;
+mod engine;
+mod ffi;
+mod header;
+mod tokenizer;
+
+pub use engine::LlamaEngine;
+
+/// The engine as the registry wants it.
+pub fn engine() -> Box<dyn tern_engine::Engine> {
+    Box::new(LlamaEngine::new())
+}

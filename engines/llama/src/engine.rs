@@ -1,0 +1,152 @@
+//! The factory: looks into a file, says what it would take, loads it.
+
+use std::{path::Path, sync::Arc};
+
+use tern_engine::{
+    Cost, Engine, EngineBuild, EngineError, KvType, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
+    TextModel,
+};
+
+use crate::{
+    cost,
+    decoder::{LlamaDecoder, ModelShape},
+    embedder::{self, LlamaEmbedder},
+    ffi::{self, Context, ContextParams, LoadError, Model},
+    header::{self, Header, Purpose},
+    tokenizer::LlamaTokenizer,
+};
+
+/// The llama.cpp engine: text and embedding models in GGUF files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LlamaEngine;
+
+impl LlamaEngine {
+    /// The engine. llama.cpp itself is initialised at its first use.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl Engine for LlamaEngine {
+    fn name(&self) -> &'static str {
+        "llama"
+    }
+
+    fn build(&self) -> EngineBuild {
+        let accelerators = [("cuda", cfg!(feature = "cuda")), ("metal", metal()), ("vulkan", cfg!(feature = "vulkan"))];
+        EngineBuild {
+            version: ffi::version(),
+            cpu_features: ffi::system_features(),
+            accelerators: accelerators.iter().filter(|(_, built)| *built).map(|(name, _)| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError> {
+        Ok(header::read(path_of(source)?)?.info)
+    }
+
+    fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost {
+        cost::estimate(info, options)
+    }
+
+    fn load(
+        &self,
+        source: &ModelSource,
+        options: &LoadOptions,
+        progress: Progress<'_>,
+    ) -> Result<LoadedModel, EngineError> {
+        let path = path_of(source)?;
+        let header = header::read(path)?;
+        header.check_vocabulary()?;
+        if options.kv_type != KvType::F16 && options.flash_attention == Some(false) {
+            return Err(EngineError::Unsupported {
+                path: path.into(),
+                message: "a q8_0 KV cache needs flash attention: allow it, or keep the cache in f16".into(),
+            });
+        }
+        let model =
+            Model::load(&header.first_part, options.gpu_layers, progress).map_err(|error| refused(path, error))?;
+        let tokenizer = LlamaTokenizer::new(Arc::clone(&model), header.wordpiece)
+            .map_err(|message| EngineError::InvalidModel { path: path.into(), message })?;
+        let tokenizer = Arc::new(tokenizer);
+        match header.purpose {
+            Purpose::Text => {
+                let decoder = decoder(&model, &header, options).map_err(|error| refused(path, error))?;
+                let text = TextModel { tokenizer, decoder: Box::new(decoder) };
+                Ok(LoadedModel { info: header.info, text: Some(text), embedder: None })
+            }
+            Purpose::Embedding { .. } => {
+                let embedder = embedder(&model, &header, options).map_err(|error| refused(path, error))?;
+                Ok(LoadedModel { info: header.info, text: None, embedder: Some((tokenizer, Box::new(embedder))) })
+            }
+        }
+    }
+}
+
+fn decoder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Result<LlamaDecoder, LoadError> {
+    let max_sequences = options.max_sequences.clamp(1, ffi::MAX_SEQUENCES);
+    let context = Context::new(
+        Arc::clone(model),
+        &ContextParams {
+            n_ctx: options.kv_cells.max(max_sequences),
+            // llama.cpp asserts that a batch has room for an output of each sequence.
+            n_batch: options.max_batch_tokens.max(max_sequences),
+            n_seq_max: max_sequences,
+            n_threads: options.threads.max(1),
+            kv_type: options.kv_type,
+            flash_attention: options.flash_attention,
+            pooling: None,
+        },
+    )?;
+    let shape = ModelShape {
+        vocab_size: model.n_vocab(),
+        context_length: model.n_ctx_train(),
+        window: header.window,
+        recurrent: model.has_recurrent_state(),
+    };
+    Ok(LlamaDecoder::new(context, shape, max_sequences, options.max_batch_tokens.max(1)))
+}
+
+fn embedder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Result<LlamaEmbedder, LoadError> {
+    let Purpose::Embedding { pooling, causal } = header.purpose else {
+        return Err(LoadError::Refused("not an embedding model".into()));
+    };
+    let max_tokens = cost::longest_input(&header.info, causal, options.kv_cells);
+    let n_batch = if causal { embedder::BATCH_TOKENS } else { max_tokens.max(embedder::BATCH_TOKENS) };
+    let context = Context::new(
+        Arc::clone(model),
+        &ContextParams {
+            n_ctx: max_tokens.max(n_batch),
+            n_batch,
+            n_seq_max: embedder::SEQUENCES,
+            n_threads: options.threads.max(1),
+            kv_type: options.kv_type,
+            flash_attention: options.flash_attention,
+            pooling: Some(pooling),
+        },
+    )?;
+    let (vocab_size, dimensions) = (model.n_vocab(), model.n_embd_out());
+    Ok(LlamaEmbedder::new(context, pooling, causal, vocab_size, dimensions, max_tokens))
+}
+
+fn path_of(source: &ModelSource) -> Result<&Path, EngineError> {
+    match source {
+        ModelSource::Path(path) => Ok(path),
+        ModelSource::Script(_) => Err(EngineError::Unsupported {
+            path: source.label(),
+            message: "the llama engine runs GGUF files, not scripts".into(),
+        }),
+    }
+}
+
+fn refused(path: &Path, error: LoadError) -> EngineError {
+    match error {
+        LoadError::Cancelled => EngineError::Cancelled,
+        LoadError::Refused(said) => EngineError::Unsupported { path: path.into(), message: said },
+    }
+}
+
+/// On Apple's processors llama-cpp-2 turns Metal on by itself.
+fn metal() -> bool {
+    cfg!(feature = "metal") || cfg!(all(target_os = "macos", target_arch = "aarch64"))
+}

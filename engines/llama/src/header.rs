@@ -1,0 +1,127 @@
+//! A file's header, checked, and what the engine reads from it.
+
+use std::path::{Path, PathBuf};
+
+use tern_engine::{Capability, EngineError, ModelInfo};
+use tern_gguf::{GgufError, Header as Gguf, split, summary};
+
+use crate::{
+    check::{self, Problem},
+    ffi::Pooling,
+};
+
+/// What a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Continues a text.
+    Text,
+    /// Gives a text a vector.
+    Embedding {
+        pooling: Pooling,
+        /// Whether a token sees only those before it.
+        causal: bool,
+    },
+}
+
+/// A model on disk that llama.cpp may see.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) info: ModelInfo,
+    pub(crate) purpose: Purpose,
+    /// The vocabulary is WordPiece, which always adds its BOS and separator.
+    pub(crate) wordpiece: bool,
+    /// Tokens that sliding-window layers look back at, if the header says.
+    pub(crate) window: Option<u32>,
+    /// What llama.cpp is told to load: the first part of a split model.
+    pub(crate) first_part: PathBuf,
+    first: Gguf,
+}
+
+impl Header {
+    /// The checks that read the whole vocabulary; before loading.
+    ///
+    /// # Errors
+    /// `InvalidModel` or `Unsupported`.
+    pub(crate) fn check_vocabulary(&self) -> Result<(), EngineError> {
+        check::vocabulary(&self.first).map_err(|problem| refuse(&self.first_part, problem))
+    }
+}
+
+/// Reads and checks the header of the model at `path`, of all its parts if it is split.
+///
+/// # Errors
+/// `Io`, `InvalidModel` or `Unsupported`.
+pub(crate) fn read(path: &Path) -> Result<Header, EngineError> {
+    let part_paths = split::parts(path);
+    if let Some(missing) = part_paths.iter().find(|part| part_paths.len() > 1 && !part.exists()) {
+        return Err(EngineError::InvalidModel {
+            path: path.into(),
+            message: format!("the model has {} parts, and {} is missing", part_paths.len(), missing.display()),
+        });
+    }
+    let mut parts = Vec::with_capacity(part_paths.len());
+    for part in &part_paths {
+        parts.push(Gguf::read(part).map_err(|error| unreadable(part, error))?);
+    }
+    let expected = split::count(&parts[0]) as usize;
+    if expected != parts.len() {
+        return Err(EngineError::InvalidModel {
+            path: path.into(),
+            message: format!(
+                "the header speaks of {expected} parts, the file's name of {}; parts are found by names that end in \
+                 -00001-of-{expected:05}.gguf",
+                parts.len()
+            ),
+        });
+    }
+    check::header(&parts).map_err(|problem| refuse(path, problem))?;
+    let info = summary::model_info_of_parts(&parts).map_err(|error| unreadable(path, error))?;
+    let first = parts.swap_remove(0);
+    let key = |name: &str| format!("{}.{name}", info.architecture);
+    let purpose = purpose(&first, &info).map_err(|problem| refuse(path, problem))?;
+    Ok(Header {
+        purpose,
+        wordpiece: first.str("tokenizer.ggml.model") == Some("bert"),
+        window: first.u32(&key("attention.sliding_window")).filter(|&window| window > 0),
+        first_part: part_paths[0].clone(),
+        info,
+        first,
+    })
+}
+
+fn purpose(header: &Gguf, info: &ModelInfo) -> Result<Purpose, Problem> {
+    let key = |name: &str| format!("{}.{name}", info.architecture);
+    if !info.capabilities.contains(&Capability::Embedding) {
+        return match info.capabilities[..] {
+            [] => Err(Problem::Unsupported("a reranker; this version embeds and generates".into())),
+            _ => Ok(Purpose::Text),
+        };
+    }
+    let pooling = match header.u32(&key("pooling_type")) {
+        Some(2) => Pooling::Cls,
+        Some(3) => Pooling::Last,
+        // What sentence-transformers does with a model that says nothing.
+        _ => Pooling::Mean,
+    };
+    // Architectures whose models keep no keys and values see a whole text at once.
+    let default = info.kv_values_per_token > 0;
+    let causal = header.bool(&key("attention.causal")).unwrap_or(default);
+    Ok(Purpose::Embedding { pooling, causal: causal && default })
+}
+
+fn unreadable(path: &Path, error: GgufError) -> EngineError {
+    match error {
+        GgufError::Io { path, source } => EngineError::Io { path, source },
+        error @ GgufError::TensorType { .. } => {
+            EngineError::Unsupported { path: path.into(), message: error.to_string() }
+        }
+        error => EngineError::InvalidModel { path: path.into(), message: error.to_string() },
+    }
+}
+
+fn refuse(path: &Path, problem: Problem) -> EngineError {
+    match problem {
+        Problem::Invalid(message) => EngineError::InvalidModel { path: path.into(), message },
+        Problem::Unsupported(message) => EngineError::Unsupported { path: path.into(), message },
+    }
+}

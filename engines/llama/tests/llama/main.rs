@@ -1,0 +1,16 @@
+//! The llama engine through its public door, on the tiny models of `tests/fixtures`.
+
+/// Batches, sequences and the KV cache: limits are errors, copies are exact, a full cache is unchanged.
+mod decoder;
+/// Vectors against PyTorch's, limits, cancelling.
+mod embedder;
+/// Logits and greedy tokens against PyTorch's.
+mod golden;
+/// Files that are damaged, hostile or for someone else: rejected before llama.cpp could abort.
+mod hostile;
+/// Loading: progress, cancelling, a deleted file, options that exclude each other.
+mod loading;
+/// Paths, options, and files made from the fixtures.
+mod support;
+/// Text to tokens and back.
+mod tokenizer;

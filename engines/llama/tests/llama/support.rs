@@ -1,0 +1,126 @@
+use std::path::{Path, PathBuf};
+
+use tern_engine::{
+    Batch, DecodeError, Decoder, Embedder, Engine, EngineError, KvType, LoadOptions, LoadedModel, ModelSource,
+    TextModel, Token, Tokenizer,
+};
+use tern_gguf::{
+    Header, Value, ValueType,
+    write::{MetaValue, Writer},
+};
+use tern_llama::LlamaEngine;
+
+/// What PyTorch computed, and what llama.cpp computes in F32 with an F16 KV cache, differ by at most this.
+/// Measured: 0.004 for logits between -5 and 5; the rounding of keys and values to F16 is nearly all of it.
+pub const LOGIT_TOLERANCE: f32 = 0.02;
+
+/// The same tokens in another batch: other kernels and another order of sums. Measured: below 0.005.
+pub const BATCH_TOLERANCE: f32 = 0.02;
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
+}
+
+pub fn golden() -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(fixture("tiny.golden.json")).unwrap()).unwrap()
+}
+
+pub fn tokens(value: &serde_json::Value) -> Vec<Token> {
+    value.as_array().unwrap().iter().map(|token| token.as_u64().unwrap() as Token).collect()
+}
+
+pub fn floats(value: &serde_json::Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
+}
+
+pub fn options() -> LoadOptions {
+    LoadOptions {
+        kv_cells: 512,
+        max_sequences: 4,
+        max_batch_tokens: 64,
+        threads: 1,
+        kv_type: KvType::F16,
+        flash_attention: None,
+        gpu_layers: 0,
+    }
+}
+
+pub fn load(path: &Path, options: &LoadOptions) -> Result<LoadedModel, EngineError> {
+    LlamaEngine::new().load(&ModelSource::Path(path.into()), options, &mut |_| true)
+}
+
+pub fn tiny_llama() -> TextModel {
+    tiny_llama_with(&options())
+}
+
+pub fn tiny_llama_with(options: &LoadOptions) -> TextModel {
+    load(&fixture("tiny-llama.gguf"), options).unwrap().text.expect("a text model")
+}
+
+pub fn tiny_bert() -> (std::sync::Arc<dyn Tokenizer>, Box<dyn Embedder>) {
+    load(&fixture("tiny-bert.gguf"), &options()).unwrap().embedder.expect("an embedding model")
+}
+
+/// Appends `tokens` to `seq` at `pos` and gives the logits of the last.
+pub fn run(decoder: &mut dyn Decoder, seq: u32, pos: u32, tokens: &[Token]) -> Result<Vec<f32>, DecodeError> {
+    let mut batch = Batch::default();
+    let row = batch.push_run(seq, pos, tokens).expect("tokens");
+    decoder.decode(&batch)?;
+    Ok(decoder.logits(row).to_vec())
+}
+
+pub fn assert_close(got: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), expected.len());
+    let worst = (0..got.len()).max_by(|&a, &b| (got[a] - expected[a]).abs().total_cmp(&(got[b] - expected[b]).abs()));
+    let worst = worst.expect("not empty");
+    let difference = (got[worst] - expected[worst]).abs();
+    assert!(
+        difference <= tolerance,
+        "value {worst}: {} where {} was expected, off by {difference}, tolerance {tolerance}",
+        got[worst],
+        expected[worst]
+    );
+}
+
+/// A fixture with some metadata replaced or added, as the bytes of a file.
+pub fn altered(fixture_name: &str, changes: &[(&str, MetaValue)]) -> Vec<u8> {
+    rewritten(fixture_name, changes, |_| true)
+}
+
+/// As [`altered`], with only the tensors that `keep` keeps.
+pub fn rewritten(fixture_name: &str, changes: &[(&str, MetaValue)], keep: impl Fn(&str) -> bool) -> Vec<u8> {
+    let path = fixture(fixture_name);
+    let bytes = std::fs::read(&path).unwrap();
+    let header = Header::read(&path).unwrap();
+    let mut writer = Writer::default();
+    for (key, value) in header.entries() {
+        let changed = changes.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+        writer = writer.with(key, changed.unwrap_or_else(|| copied(&header, key, value)));
+    }
+    for (key, value) in changes.iter().filter(|(key, _)| header.metadata(key).is_none()) {
+        writer = writer.with(key, value.clone());
+    }
+    for tensor in header.tensors().iter().filter(|tensor| keep(&tensor.name)) {
+        let data = &bytes[tensor.offset as usize..tensor.end() as usize];
+        writer = writer.with_tensor(&tensor.name, tensor.kind, &tensor.shape, data);
+    }
+    writer.to_bytes()
+}
+
+fn copied(header: &Header, key: &str, value: &Value) -> MetaValue {
+    match value {
+        Value::U32(n) => MetaValue::U32(*n),
+        Value::I32(n) => MetaValue::I32(*n),
+        Value::F32(x) => MetaValue::F32(*x),
+        Value::Bool(b) => MetaValue::Bool(*b),
+        Value::String(text) => MetaValue::String(text.clone()),
+        Value::Array(array) if array.kind == ValueType::String => {
+            MetaValue::Strings(header.strings(key).unwrap().map(<[u8]>::to_vec).collect())
+        }
+        Value::Array(array) if array.kind == ValueType::I32 => {
+            let number = |value: Value| if let Value::I32(n) = value { n } else { unreachable!() };
+            MetaValue::I32s(header.values(key).unwrap().map(number).collect())
+        }
+        other => unreachable!("{key}: the fixtures have no {other:?}"),
+    }
+}
