@@ -341,12 +341,7 @@ impl Registry {
     }
 
     /// Unloads idle models, least recently used first, until `cost` fits into the budget.
-    fn make_room(
-        &self,
-        slots: &mut HashMap<String, Slot>,
-        id: &str,
-        cost: &Cost,
-    ) -> Result<(), RegistryError> {
+    fn make_room(&self, slots: &mut HashMap<String, Slot>, id: &str, cost: &Cost) -> Result<(), RegistryError> {
         let needed = cost.total_bytes();
         loop {
             let used = slots.values().map(Slot::bytes).fold(0, u64::saturating_add);

@@ -16,13 +16,13 @@ pub struct CatalogList {
 #[derive(Debug, Object, Serialize)]
 pub struct CatalogEntry {
     /// Short name.
-    pub name: &'static str,
+    pub name: String,
     /// Full name.
-    pub title: &'static str,
+    pub title: String,
     /// Number of weights, as people say it.
-    pub parameters: &'static str,
+    pub parameters: String,
     /// Licence.
-    pub license: &'static str,
+    pub license: String,
     /// What can be pulled.
     pub files: Vec<CatalogFile>,
 }
@@ -33,16 +33,16 @@ pub struct CatalogFile {
     /// Id the model will have.
     pub id: String,
     /// Kind of weights.
-    pub quantization: &'static str,
+    pub quantization: String,
     /// Repository on the hub.
-    pub repository: &'static str,
+    pub repository: String,
     /// File in it.
-    pub file: &'static str,
+    pub file: String,
     /// Its size, where known; the hub's own figure counts when it is pulled.
     #[oai(nullable)]
     pub bytes: Option<u64>,
     /// Engine that runs it.
-    pub engine: &'static str,
+    pub engine: String,
     /// Whether it is on disk.
     pub on_disk: bool,
 }
@@ -67,19 +67,19 @@ impl CatalogApi {
             let on_disk = local.iter().any(|model| model.id == id);
             CatalogFile {
                 id,
-                quantization: quant.name,
-                repository: quant.repo,
-                file: quant.file,
+                quantization: quant.name.into(),
+                repository: quant.repo.into(),
+                file: quant.file.into(),
                 bytes: quant.bytes,
-                engine: quant.engine,
+                engine: quant.engine.into(),
                 on_disk,
             }
         };
         let entry = |entry: &tern_catalog::Entry| CatalogEntry {
-            name: entry.name,
-            title: entry.title,
-            parameters: entry.parameters,
-            license: entry.license,
+            name: entry.name.into(),
+            title: entry.title.into(),
+            parameters: entry.parameters.into(),
+            license: entry.license.into(),
             files: entry.quants.iter().map(|quant| file(entry, quant)).collect(),
         };
         ApiJson(CatalogList { data: catalog.entries().iter().map(entry).collect() })

@@ -61,8 +61,9 @@ impl PullApi {
     #[oai(path = "/pull", method = "post", operation_id = "pullModel")]
     async fn pull(&self, request: ApiBody<PullRequest>) -> Result<Sse, ErrorReply> {
         let name = request.0.model.ok_or_else(|| ApiError::invalid("model", "model is missing"))?;
-        let reference: Reference =
-            name.parse().map_err(|error: tern_catalog::ReferenceError| ApiError::invalid("model", error.to_string()))?;
+        let reference: Reference = name
+            .parse()
+            .map_err(|error: tern_catalog::ReferenceError| ApiError::invalid("model", error.to_string()))?;
         if let tern_catalog::Resolution::Unknown { near } = self.0.registry.catalog().resolve(&name) {
             return Err(ApiError::from(PullError::UnknownName { name, near }).into());
         }
@@ -117,7 +118,8 @@ fn frames(registry: Registry, reference: Reference) -> impl Stream<Item = Bytes>
                 });
                 // A file no engine of this build can run is on disk all the same.
                 let id = id.unwrap_or_else(|| path.display().to_string());
-                let frame = last.map(|progress| sse::data(&PullEvent { status: "done".into(), ..event(&progress, Some(id)) }));
+                let frame =
+                    last.map(|progress| sse::data(&PullEvent { status: "done".into(), ..event(&progress, Some(id)) }));
                 Some((frame.into_iter().chain([sse::done()]).collect(), None))
             }
             Some(Err((_, Err(error)))) => Some((vec![sse::failure(&error.into())], None)),

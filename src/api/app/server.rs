@@ -1,9 +1,6 @@
 //! `GET /health` and `GET /metrics`.
 
-use poem_openapi::{
-    ApiResponse, Object, OpenApi,
-    payload::PlainText,
-};
+use poem_openapi::{ApiResponse, Object, OpenApi, payload::PlainText};
 use serde::Serialize;
 
 use crate::{
@@ -18,9 +15,9 @@ use crate::{
 #[derive(Debug, Object, Serialize)]
 pub struct Health {
     /// `ok`.
-    pub status: &'static str,
+    pub status: String,
     /// Version of the server.
-    pub version: &'static str,
+    pub version: String,
     /// Models in memory.
     pub loaded: Vec<String>,
 }
@@ -45,7 +42,7 @@ impl ServerApi {
             return Err(ApiError::new(503, "shutting_down", "the server is shutting down").into());
         }
         let loaded = self.0.registry.loaded().iter().map(|model| model.entry.id.clone()).collect();
-        Ok(ApiJson(Health { status: "ok", version: self.0.config.version, loaded }))
+        Ok(ApiJson(Health { status: "ok".into(), version: self.0.config.version.into(), loaded }))
     }
 
     /// Figures for Prometheus

@@ -25,8 +25,13 @@ pub struct ApiBody<T>(pub T);
 impl<T: DeserializeOwned> ApiBody<T> {
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
         let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
-        let too_large =
-            || ApiError::new(413, "request_too_large", format!("the request body is larger than {limit} bytes (--body-limit)"));
+        let too_large = || {
+            ApiError::new(
+                413,
+                "request_too_large",
+                format!("the request body is larger than {limit} bytes (--body-limit)"),
+            )
+        };
         // A declared length is refused before the body is read.
         let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
         if declared.is_some_and(|n| n > limit) {
@@ -140,13 +145,8 @@ impl<T: Serialize + Send> IntoResponse for ApiJson<T> {
 impl<T: Type + Serialize + Send> poem_openapi::ApiResponse for ApiJson<T> {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
-        let response = MetaResponse {
-            description: "",
-            status: Some(200),
-            status_range: None,
-            content,
-            headers: vec![],
-        };
+        let response =
+            MetaResponse { description: "", status: Some(200), status_range: None, content, headers: vec![] };
         MetaResponses { responses: vec![response] }
     }
 

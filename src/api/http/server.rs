@@ -95,10 +95,17 @@ impl Server {
     }
 }
 
-fn serve(socket: TcpStream, peer: SocketAddr, app: App, graceful: &GracefulShutdown, slot: Option<OwnedSemaphorePermit>) {
+fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    app: App,
+    graceful: &GracefulShutdown,
+    slot: Option<OwnedSemaphorePermit>,
+) {
     // Small frames must not wait for each other.
     let _ = socket.set_nodelay(true);
-    let local = socket.local_addr().map_or(LocalAddr(Addr::custom("tcp", "unknown")), |a| LocalAddr(Addr::SocketAddr(a)));
+    let local =
+        socket.local_addr().map_or(LocalAddr(Addr::custom("tcp", "unknown")), |a| LocalAddr(Addr::SocketAddr(a)));
     let remote = RemoteAddr(Addr::SocketAddr(peer));
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let (app, local, remote) = (app.clone(), local.clone(), remote.clone());

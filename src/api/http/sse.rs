@@ -2,8 +2,8 @@
 //! out every ten seconds, so that proxies and clients know that we live.
 
 use std::{
-    convert::Infallible,
     future::Future,
+    io,
     marker::PhantomData,
     pin::Pin,
     task::{Context, Poll},
@@ -80,7 +80,7 @@ impl<T: Send> IntoResponse for EventStream<T> {
             .content_type("text/event-stream")
             .header("cache-control", "no-cache")
             .header("x-accel-buffering", "no")
-            .body(Body::from_bytes_stream(frames.map(|frame| frame.map_err(|never| match never {}) as Result<_, std::io::Error>)))
+            .body(Body::from_bytes_stream(frames))
     }
 }
 
@@ -91,7 +91,7 @@ struct KeepAlive {
 }
 
 impl Stream for KeepAlive {
-    type Item = Result<Bytes, Infallible>;
+    type Item = Result<Bytes, io::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;

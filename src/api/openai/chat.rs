@@ -54,11 +54,7 @@ impl ChatApi {
     /// and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is complete; try
     /// `curl -N` instead.)
     #[oai(path = "/chat/completions", method = "post", operation_id = "createChatCompletion")]
-    async fn chat(
-        &self,
-        id: Data<&RequestId>,
-        request: ApiBody<ChatRequest>,
-    ) -> Result<ChatResponse, ErrorReply> {
+    async fn chat(&self, id: Data<&RequestId>, request: ApiBody<ChatRequest>) -> Result<ChatResponse, ErrorReply> {
         let request = request.0;
         let ignored = ignored(&[
             ("reasoning_effort", &request.reasoning_effort),
@@ -134,7 +130,10 @@ pub(crate) fn check(request: &ChatRequest) -> Result<(), ApiError> {
     }
     let format = request.response_format.as_ref();
     if format.is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
-        return refuse("response_format", "response_format is not supported by this server beyond {\"type\": \"text\"}");
+        return refuse(
+            "response_format",
+            "response_format is not supported by this server beyond {\"type\": \"text\"}",
+        );
     }
     if request.audio.is_some() || request.modalities.iter().flatten().any(|modality| modality != "text") {
         return refuse("modalities", "this server answers with text only");
@@ -192,7 +191,7 @@ pub(crate) fn turn(request: &ChatRequest, lease: &Lease, id: String) -> Result<T
         id,
         messages: messages(&request.messages)?,
         tools: request.tools.clone().unwrap_or_default(),
-        template_kwargs: request.chat_template_kwargs.clone().unwrap_or_default(),
+        template_kwargs: request.chat_template_kwargs.clone().unwrap_or_default().into_iter().collect(),
         continue_final_message: request.continue_final_message.unwrap_or(false),
         generation,
     })
@@ -276,18 +275,18 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
     let choices = answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
         index,
         message: ChatAnswer {
-            role: "assistant",
+            role: "assistant".into(),
             content: answer.text,
             refusal: None,
             reasoning: answer.reasoning.clone(),
             reasoning_content: answer.reasoning,
         },
-        finish_reason: answer.finish_reason,
+        finish_reason: answer.finish_reason.into(),
         logprobs: logprobs.then_some(answer.logprobs),
     });
     Ok(ChatCompletion {
         id: ids::new("chatcmpl-"),
-        object: "chat.completion",
+        object: "chat.completion".into(),
         created: ids::unix_time(),
         model: lease.entry.id.clone(),
         choices: choices.collect(),

@@ -122,7 +122,7 @@ impl ChatStream {
     fn open(&mut self) {
         for index in 0..self.n {
             let delta =
-                ChunkDelta { role: Some("assistant"), content: Some(String::new()), ..ChunkDelta::default() };
+                ChunkDelta { role: Some("assistant".into()), content: Some(String::new()), ..ChunkDelta::default() };
             let chunk = self.chunk(vec![self.choice(index, delta)]);
             self.ready.push_back(sse::data(&chunk));
         }
@@ -152,7 +152,7 @@ impl ChatStream {
             }
             TurnEvent::Finish { choice, reason } => {
                 let mut choice = self.choice(choice, ChunkDelta::default());
-                choice.finish_reason = Some(finish_reason(&reason));
+                choice.finish_reason = Some(finish_reason(&reason).into());
                 let chunk = self.chunk(vec![choice]);
                 self.ready.push_back(sse::data(&chunk));
             }
@@ -165,9 +165,8 @@ impl ChatStream {
         self.progress.first.get_or_insert_with(Instant::now);
         self.progress.generated += 1;
         let mut choice = self.choice(delta.choice, content);
-        choice.logprobs = self
-            .logprobs
-            .then(|| ChatLogprobs { content: delta.logprobs.iter().map(Into::into).collect() });
+        choice.logprobs =
+            self.logprobs.then(|| ChatLogprobs { content: delta.logprobs.iter().map(Into::into).collect() });
         let mut chunk = self.chunk(vec![choice]);
         chunk.timings = self.timings_per_token.then(|| self.progress.timings());
         self.ready.push_back(sse::data(&chunk));
@@ -198,7 +197,7 @@ impl ChatStream {
     fn chunk(&self, choices: Vec<ChunkChoice>) -> ChatChunk {
         ChatChunk {
             id: self.id.clone(),
-            object: "chat.completion.chunk",
+            object: "chat.completion.chunk".into(),
             created: self.created,
             model: self.model.clone(),
             system_fingerprint: self.fingerprint.clone(),

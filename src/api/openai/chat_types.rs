@@ -93,7 +93,7 @@ pub struct ChatRequest {
     pub continue_final_message: Option<bool>,
     /// Extra variables for the chat template, such as `{"enable_thinking": false}`.
     #[oai(nullable)]
-    pub chat_template_kwargs: Option<serde_json::Map<String, Value>>,
+    pub chat_template_kwargs: Option<BTreeMap<String, Value>>,
     /// Go on at the model's own end of the answer (for benchmarks).
     #[oai(nullable)]
     pub ignore_eos: Option<bool>,
@@ -288,7 +288,7 @@ pub struct ChatCompletion {
     /// Id of the answer.
     pub id: String,
     /// `chat.completion`.
-    pub object: &'static str,
+    pub object: String,
     /// Seconds since 1970.
     pub created: u64,
     /// Model that answered.
@@ -311,7 +311,7 @@ pub struct ChatChoice {
     /// What the model says.
     pub message: ChatAnswer,
     /// `stop` or `length`.
-    pub finish_reason: &'static str,
+    pub finish_reason: String,
     /// Logprobs, when asked for.
     #[oai(nullable)]
     pub logprobs: Option<ChatLogprobs>,
@@ -321,7 +321,7 @@ pub struct ChatChoice {
 #[derive(Debug, Clone, Object, Serialize)]
 pub struct ChatAnswer {
     /// `assistant`.
-    pub role: &'static str,
+    pub role: String,
     /// The text.
     pub content: String,
     /// Null: these models do not mark refusals.
@@ -343,7 +343,7 @@ pub struct ChatChunk {
     /// Id of the answer, the same in every chunk.
     pub id: String,
     /// `chat.completion.chunk`.
-    pub object: &'static str,
+    pub object: String,
     /// Seconds since 1970.
     pub created: u64,
     /// Model that answers.
@@ -375,7 +375,7 @@ pub struct ChunkChoice {
     pub delta: ChunkDelta,
     /// Null until the answer's last chunk.
     #[oai(nullable)]
-    pub finish_reason: Option<&'static str>,
+    pub finish_reason: Option<String>,
     /// Logprobs, when asked for.
     #[oai(nullable)]
     pub logprobs: Option<ChatLogprobs>,
@@ -387,7 +387,7 @@ pub struct ChunkDelta {
     /// `assistant`, in the first chunk only.
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<&'static str>,
+    pub role: Option<String>,
     /// More text.
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]

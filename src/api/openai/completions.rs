@@ -173,7 +173,7 @@ pub struct TextCompletion {
     /// Id of the answer.
     pub id: String,
     /// `text_completion`.
-    pub object: &'static str,
+    pub object: String,
     /// Seconds since 1970.
     pub created: u64,
     /// Model that answered.
@@ -204,7 +204,7 @@ pub struct TextChoice {
     pub logprobs: Option<CompletionLogprobs>,
     /// `stop` or `length`; null until the end in a stream.
     #[oai(nullable)]
-    pub finish_reason: Option<&'static str>,
+    pub finish_reason: Option<String>,
 }
 
 pub(crate) struct CompletionsApi(pub State);
@@ -270,7 +270,10 @@ fn check(request: &CompletionRequest) -> Result<(), ApiError> {
     }
     let n = answers(request.n)?;
     if request.best_of.is_some_and(|best_of| best_of > n) {
-        let message = format!("best_of is {}, n is {n}; answers are not ranked, so both must be equal", request.best_of.unwrap_or(0));
+        let message = format!(
+            "best_of is {}, n is {n}; answers are not ranked, so both must be equal",
+            request.best_of.unwrap_or(0)
+        );
         return Err(ApiError::unsupported("best_of", message));
     }
     SamplingFields { logit_bias: None, ..sampling(request) }.check(usize::MAX)?;
@@ -401,7 +404,7 @@ impl Collector {
             }
             Event::Finish { choice, reason } => More::Choice(TextChoice {
                 index: self.first + choice,
-                finish_reason: Some(finish_reason(&reason)),
+                finish_reason: Some(finish_reason(&reason).into()),
                 ..TextChoice::default()
             }),
             Event::End(summary) => More::End(summary),
@@ -446,7 +449,7 @@ async fn whole(state: &State, request: CompletionRequest, id: String) -> Result<
     }
     Ok(TextCompletion {
         id: ids::new("cmpl-"),
-        object: "text_completion",
+        object: "text_completion".into(),
         created: ids::unix_time(),
         model: lease.entry.id.clone(),
         choices,
@@ -458,7 +461,7 @@ async fn whole(state: &State, request: CompletionRequest, id: String) -> Result<
 
 fn append(answer: &mut TextChoice, more: TextChoice) {
     answer.text.push_str(&more.text);
-    answer.finish_reason = more.finish_reason.or(answer.finish_reason);
+    answer.finish_reason = more.finish_reason.or(answer.finish_reason.take());
     if let (Some(have), Some(new)) = (&mut answer.logprobs, more.logprobs) {
         have.tokens.extend(new.tokens);
         have.token_logprobs.extend(new.token_logprobs);

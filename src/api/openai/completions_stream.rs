@@ -28,7 +28,8 @@ type Merged = SelectAll<BoxStream<'static, (usize, Option<Event>)>>;
 
 enum Stage {
     Starting(Starting),
-    Running(Merged, Lease),
+    // The events come first: the prompts are cancelled before the model may be unloaded.
+    Running { events: Merged, _lease: Lease },
     Over,
 }
 
@@ -112,7 +113,7 @@ impl CompletionStream {
             merged.push(events.boxed());
         }
         self.waiting = self.collectors.len();
-        self.stage = Stage::Running(merged, lease);
+        self.stage = Stage::Running { events: merged, _lease: lease };
     }
 
     async fn next(&mut self) -> Option<Bytes> {
@@ -126,7 +127,7 @@ impl CompletionStream {
                     Ok((running, lease)) => self.begin(running, lease),
                     Err(error) => self.fail(&error),
                 },
-                Stage::Running(events, _) => match events.next().await {
+                Stage::Running { events, .. } => match events.next().await {
                     Some((prompt, Some(event))) => self.event(prompt, event),
                     // One prompt is over; a missing end shows when all are.
                     Some((_, None)) => {}
@@ -181,7 +182,7 @@ impl CompletionStream {
     fn chunk(&self, choices: Vec<TextChoice>) -> TextCompletion {
         TextCompletion {
             id: self.id.clone(),
-            object: "text_completion",
+            object: "text_completion".into(),
             created: self.created,
             model: self.model.clone(),
             choices,

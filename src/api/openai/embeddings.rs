@@ -82,7 +82,7 @@ impl poem_openapi::types::Example for EmbeddingRequest {
 #[derive(Debug, Object, Serialize)]
 pub struct EmbeddingList {
     /// `list`.
-    pub object: &'static str,
+    pub object: String,
     /// One entry an input, in their order.
     pub data: Vec<Embedding>,
     /// Model that embedded.
@@ -95,7 +95,7 @@ pub struct EmbeddingList {
 #[derive(Debug, Object, Serialize)]
 pub struct Embedding {
     /// `embedding`.
-    pub object: &'static str,
+    pub object: String,
     /// Which input, from 0.
     pub index: u32,
     /// The vector, of length one: numbers or base64.
@@ -156,10 +156,10 @@ async fn embed(state: &State, request: EmbeddingRequest) -> Result<EmbeddingList
                 Vector::Base64(STANDARD.encode(bytes))
             }
         };
-        Embedding { object: "embedding", index, embedding }
+        Embedding { object: "embedding".into(), index, embedding }
     });
     Ok(EmbeddingList {
-        object: "list",
+        object: "list".into(),
         data: data.collect(),
         model: lease.entry.id.clone(),
         usage: EmbeddingUsage { prompt_tokens, total_tokens: prompt_tokens },

@@ -1,8 +1,9 @@
 //! Logprobs in the two shapes OpenAI has had for them.
 
+use std::collections::BTreeMap;
+
 use poem_openapi::Object;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use tern_scheduler::TokenLogprob;
 
 /// Logprobs of a chat answer.
@@ -71,7 +72,7 @@ pub struct CompletionLogprobs {
     /// Their logprobs; null for the first token of a prompt.
     pub token_logprobs: Vec<Option<f32>>,
     /// At each place the most likely tokens with their logprobs; null for the first token of a prompt.
-    pub top_logprobs: Vec<Option<Map<String, Value>>>,
+    pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where each token begins in the text, in characters.
     pub text_offset: Vec<u32>,
     /// The tokens' ids.
@@ -88,7 +89,7 @@ impl CompletionLogprobs {
             self.tokens.push(token);
             self.token_logprobs.push(entry.logprob.map(finite));
             let top = entry.logprob.map(|_| {
-                let pair = |top: &tern_scheduler::TopLogprob| (text(&top.bytes), Value::from(finite(top.logprob)));
+                let pair = |top: &tern_scheduler::TopLogprob| (text(&top.bytes), finite(top.logprob));
                 entry.top.iter().map(pair).collect()
             });
             self.top_logprobs.push(top);

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Object, Serialize)]
 pub struct ModelList {
     /// `list`.
-    pub object: &'static str,
+    pub object: String,
     /// The models, in a stable order.
     pub data: Vec<Model>,
     /// The same list under the name that some clients look for.
@@ -30,11 +30,11 @@ pub struct Model {
     /// What requests call it.
     pub id: String,
     /// `model`.
-    pub object: &'static str,
+    pub object: String,
     /// When its file was last changed, in seconds since 1970.
     pub created: u64,
     /// `tern`.
-    pub owned_by: &'static str,
+    pub owned_by: String,
     /// Other names it answers to.
     pub aliases: Vec<String>,
     /// Most tokens a request may have, with this server's settings.
@@ -44,7 +44,7 @@ pub struct Model {
     /// `chat`, `completion`, `embedding`.
     pub capabilities: Vec<String>,
     /// Engine that runs it.
-    pub engine: &'static str,
+    pub engine: String,
     /// Kind of weights.
     pub quantization: String,
     /// Whether it is in memory.
@@ -59,7 +59,7 @@ pub struct Model {
 #[derive(Debug, Clone, Object, Serialize)]
 pub struct ModelState {
     /// `unloaded`, `loading` or `loaded`.
-    pub value: &'static str,
+    pub value: String,
     /// Share of the load that is done, 0 to 1.
     pub progress: f32,
 }
@@ -118,16 +118,16 @@ impl From<ModelStatus> for Model {
         };
         Self {
             id: entry.id,
-            object: "model",
+            object: "model".into(),
             created: ids::seconds(entry.modified),
-            owned_by: "tern",
+            owned_by: "tern".into(),
             aliases: entry.aliases,
             context_length,
             max_model_len: context_length,
             capabilities: entry.info.capabilities.iter().map(capability).collect(),
-            engine: entry.engine,
+            engine: entry.engine.into(),
             quantization: entry.info.quantization,
-            status: ModelState { value, progress },
+            status: ModelState { value: value.into(), progress },
             memory: ModelMemory {
                 weights_bytes: cost.weights_bytes,
                 kv_bytes: cost.kv_bytes(),
@@ -162,7 +162,7 @@ impl ModelsApi {
         let list = tokio::task::spawn_blocking(move || registry.list()).await;
         let list = list.map_err(|error| ApiError::new(500, "internal_error", error.to_string()))?;
         let data: Vec<Model> = list.into_iter().map(Into::into).collect();
-        Ok(ApiJson(ModelList { object: "list", models: data.clone(), data }))
+        Ok(ApiJson(ModelList { object: "list".into(), models: data.clone(), data }))
     }
 
     /// Show a model

@@ -56,7 +56,12 @@ impl SamplingFields {
             typical_p: range("typical_p", self.typical_p, 0.0, 1.0, default.typical_p)?,
             repeat_penalty: range("repeat_penalty", self.repeat_penalty, 0.01, 100.0, default.repeat_penalty)?,
             repeat_last_n: match self.repeat_last_n {
-                Some(n) if n < -1 => return Err(ApiError::invalid("repeat_last_n", format!("repeat_last_n is {n}; the least is -1, the whole context"))),
+                Some(n) if n < -1 => {
+                    return Err(ApiError::invalid(
+                        "repeat_last_n",
+                        format!("repeat_last_n is {n}; the least is -1, the whole context"),
+                    ));
+                }
                 n => n.unwrap_or(default.repeat_last_n),
             },
             presence_penalty: range("presence_penalty", self.presence_penalty, -2.0, 2.0, 0.0)?,
@@ -80,7 +85,8 @@ fn logit_bias(map: BTreeMap<String, f64>, vocab_size: usize) -> Result<Vec<(u32,
         let param = format!("logit_bias.{key}");
         let token = key.trim().parse::<u32>().ok().filter(|&token| (token as usize) < vocab_size);
         let token = token.ok_or_else(|| {
-            let message = format!("logit_bias: \"{key}\" is no token id of this model (0 to {})", vocab_size.saturating_sub(1));
+            let message =
+                format!("logit_bias: \"{key}\" is no token id of this model (0 to {})", vocab_size.saturating_sub(1));
             ApiError::invalid(&param, message)
         })?;
         Ok((token, range(&param, Some(bias), -100.0, 100.0, 0.0)?))
@@ -124,7 +130,10 @@ mod tests {
     fn values_out_of_range_are_named() {
         let check = |fields: SamplingFields| fields.check(100).unwrap_err().param;
         assert_eq!(check(SamplingFields { top_p: Some(1.5), ..Default::default() }).as_deref(), Some("top_p"));
-        assert_eq!(check(SamplingFields { temperature: Some(-0.1), ..Default::default() }).as_deref(), Some("temperature"));
+        assert_eq!(
+            check(SamplingFields { temperature: Some(-0.1), ..Default::default() }).as_deref(),
+            Some("temperature")
+        );
         let bias = |key: &str, value| Some(BTreeMap::from([(key.to_owned(), value)]));
         let param = check(SamplingFields { logit_bias: bias("100", 1.0), ..Default::default() });
         assert_eq!(param.as_deref(), Some("logit_bias.100"));
