@@ -121,9 +121,7 @@ impl<'a> Escaper<'a> {
             Value::String(text) => Value::String(self.escape(text, &[]).into_owned()),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.escape_json(item)).collect()),
             Value::Object(map) => Value::Object(
-                map.iter()
-                    .map(|(key, value)| (self.escape(key, &[]).into_owned(), self.escape_json(value)))
-                    .collect(),
+                map.iter().map(|(key, value)| (self.escape(key, &[]).into_owned(), self.escape_json(value))).collect(),
             ),
             other => other.clone(),
         }

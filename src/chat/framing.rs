@@ -72,3 +72,86 @@ impl Framing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In the manner of SentencePiece: characters are tokens, a text gets a space in front, BOS before and EOS behind.
+    struct Spaced;
+
+    const BOS: Token = 1;
+    const EOS: Token = 2;
+
+    impl Tokenizer for Spaced {
+        fn vocab_size(&self) -> usize {
+            0x11_0000
+        }
+
+        fn encode(&self, text: &str, add_special: bool, parse_special: bool) -> Result<Vec<Token>, EngineError> {
+            let mut tokens = if add_special { vec![BOS] } else { Vec::new() };
+            let (text, mark) = match text.strip_prefix("<s>") {
+                Some(rest) if parse_special => (rest, Some(BOS)),
+                _ => (text, None),
+            };
+            tokens.extend(mark);
+            tokens.extend(format!(" {text}").chars().map(Token::from));
+            tokens.extend(add_special.then_some(EOS));
+            Ok(tokens)
+        }
+
+        fn decode(&self, token: Token, special: bool, out: &mut Vec<u8>) {
+            match token {
+                BOS if special => out.extend_from_slice(b"<s>"),
+                EOS if special => out.extend_from_slice(b"</s>"),
+                BOS | EOS => {}
+                _ => out.extend(char::from_u32(token).unwrap_or('?').to_string().bytes()),
+            }
+        }
+
+        fn is_end_of_generation(&self, token: Token) -> bool {
+            token == EOS
+        }
+
+        fn is_control(&self, token: Token) -> bool {
+            token == BOS || token == EOS
+        }
+
+        fn bos(&self) -> Option<Token> {
+            Some(BOS)
+        }
+
+        fn eos(&self) -> Option<Token> {
+            Some(EOS)
+        }
+    }
+
+    /// `expected` is the text of the tokens, control tokens spelled.
+    fn check(segments: &[Segment<'_>], bos_token: Option<&str>, expected: &str) {
+        let tokens = Framing::of(&Spaced).encode(&Spaced, segments, bos_token).unwrap();
+        let mut bytes = Vec::new();
+        tokens.iter().for_each(|token| Spaced.decode(*token, true, &mut bytes));
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_prompt_gets_bos_and_no_eos() {
+        check(&[Segment::Text("hi")], None, "<s> hi");
+    }
+
+    #[test]
+    fn a_prompt_that_begins_with_bos_gets_no_second_one() {
+        check(&[Segment::Text("<s>hi")], None, "<s> hi");
+        check(&[Segment::Text("[BOS]hi")], Some("[BOS]"), " [BOS]hi");
+    }
+
+    #[test]
+    fn bos_spelled_in_a_message_is_not_taken_for_bos() {
+        check(&[Segment::Plain("<s>"), Segment::Text("hi")], None, "<s> <s>hi");
+    }
+
+    #[test]
+    fn pieces_join_without_a_space_between_them() {
+        check(&[Segment::Text("a"), Segment::Plain("</s>"), Segment::Text("b")], None, "<s> a</s>b");
+    }
+}

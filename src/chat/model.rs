@@ -34,7 +34,8 @@ pub struct ChatModelConfig {
 
 /// How a loaded model talks: its template, compiled and tried, and its tokenizer. Shared between requests.
 pub struct ChatModel {
-    form: Form,
+    /// The template and what it can express; `None` is the plain form.
+    template: Option<(Template, Support)>,
     tokenizer: Arc<dyn Tokenizer>,
     spellings: ControlSpellings,
     framing: Framing,
@@ -42,11 +43,6 @@ pub struct ChatModel {
     /// Variables of every rendering.
     variables: Map<String, Value>,
     bos_token: Option<String>,
-}
-
-enum Form {
-    Template { template: Template, support: Support },
-    Plain,
 }
 
 /// A rendered dialogue.
@@ -75,7 +71,7 @@ impl ChatModel {
             let template = Template::compile(source, config.clock)?;
             let support = Support::of(&template, &model.variables)?;
             tracing::debug!(?support, "chat template");
-            model.form = Form::Template { template, support };
+            model.template = Some((template, support));
         }
         Ok(model)
     }
@@ -96,10 +92,9 @@ impl ChatModel {
         variables.insert("bos_token".to_owned(), bos_token.clone().unwrap_or_default().into());
         variables.insert("eos_token".to_owned(), eos_token.unwrap_or_default().into());
         let spellings = ControlSpellings::of(&*tokenizer);
-        let reasoning =
-            Reasoning::new(&config.reasoning, config.template.as_deref(), spellings.spellings());
+        let reasoning = Reasoning::new(&config.reasoning, config.template.as_deref(), spellings.spellings());
         Self {
-            form: Form::Plain,
+            template: None,
             framing: Framing::of(&*tokenizer),
             spellings,
             reasoning,
@@ -111,15 +106,12 @@ impl ChatModel {
 
     /// Whether the model has a template, or talks in the plain form.
     pub fn has_template(&self) -> bool {
-        matches!(self.form, Form::Template { .. })
+        self.template.is_some()
     }
 
     /// The source of the template; empty for the plain form.
     pub fn template_source(&self) -> &str {
-        match &self.form {
-            Form::Template { template, .. } => template.source(),
-            Form::Plain => "",
-        }
+        self.template.as_ref().map_or("", |(template, _)| template.source())
     }
 
     /// The exact prompt for a dialogue, as text and as tokens. Blocks for as long as rendering and tokenizing take:
@@ -137,9 +129,9 @@ impl ChatModel {
             return Err(TurnError::invalid("continue_final_message", message));
         }
         let mut escaper = Escaper::new(&self.spellings);
-        let text = match &self.form {
-            Form::Plain => self.plain(turn, &mut escaper)?,
-            Form::Template { template, support } => self.jinja(template, *support, turn, &mut escaper)?,
+        let text = match &self.template {
+            None => self.plain(turn, &mut escaper)?,
+            Some((template, support)) => self.jinja(template, *support, turn, &mut escaper)?,
         };
         escaper.check()?;
         let segments = escaper.segments(&text);
@@ -153,11 +145,11 @@ impl ChatModel {
         let opening = if turn.continue_final_message {
             self.reasoning.continuing(last)
         } else {
-            self.reasoning.after_prompt(&text, matches!(self.form, Form::Plain))
+            self.reasoning.after_prompt(&text, self.template.is_none())
         };
-        let stop = match self.form {
-            Form::Plain => fallback::STOPS.map(str::to_owned).to_vec(),
-            Form::Template { .. } => Vec::new(),
+        let stop = match self.template {
+            None => fallback::STOPS.map(str::to_owned).to_vec(),
+            Some(_) => Vec::new(),
         };
         Ok(Rendered { prompt, tokens, stop, opening })
     }
@@ -204,7 +196,7 @@ impl ChatModel {
     }
 
     /// Renders as the template was found to want it. If it refuses the dialogue all the same, or leaves a message
-    /// out, everything that can be merged is merged and it is asked once more.
+    /// out, stricter forms are tried until one is complete; if none is, the first one counts that was rendered.
     fn jinja(
         &self,
         template: &Template,
@@ -212,22 +204,24 @@ impl ChatModel {
         turn: &TurnRequest,
         escaper: &mut Escaper<'_>,
     ) -> Result<String, TurnError> {
-        let messages = dialogue::adapt(&turn.messages, &support);
-        let first = self.attempt(template, &support, &messages, turn, escaper);
-        if matches!(&first, Ok(text) if complete(text, &messages, escaper)) {
-            return first;
+        let marks = self.reasoning.marks();
+        let mut tried: Vec<Vec<Message>> = Vec::new();
+        let mut best: Option<Result<String, TurnError>> = None;
+        for support in [support].into_iter().chain(support.stricter()) {
+            let messages = dialogue::adapt(&turn.messages, &support);
+            if tried.contains(&messages) {
+                continue;
+            }
+            let result = self.attempt(template, &support, &messages, turn, escaper);
+            if matches!(&result, Ok(text) if complete(text, &messages, &marks, escaper)) {
+                return result;
+            }
+            if best.as_ref().is_none_or(|best| best.is_err() && result.is_ok()) {
+                best = Some(result);
+            }
+            tried.push(messages);
         }
-        let strict = support.strictest();
-        let merged = dialogue::adapt(&turn.messages, &strict);
-        if merged == messages {
-            return first;
-        }
-        let second = self.attempt(template, &strict, &merged, turn, escaper);
-        match (&first, &second) {
-            (Err(_), Ok(_)) => second,
-            (Ok(_), Ok(text)) if complete(text, &merged, escaper) => second,
-            _ => first,
-        }
+        best.expect("at least one form is tried; anything else is a bug")
     }
 
     fn attempt(
@@ -265,12 +259,18 @@ impl ChatModel {
     }
 }
 
-/// Whether the text of every system and user message is in the prompt. Templates may well shorten what the assistant
-/// said (its reasoning), but never these.
-fn complete(text: &str, messages: &[Message], escaper: &mut Escaper<'_>) -> bool {
+/// Whether the text of every message is in the prompt. Two kinds are not looked for: tool results, which templates may
+/// write their own way, and what the assistant said with reasoning marks in it, which templates may shorten.
+fn complete(text: &str, messages: &[Message], marks: &[String], escaper: &mut Escaper<'_>) -> bool {
     let mut from = 0;
-    messages.iter().filter(|message| matches!(message.role, Role::System | Role::User)).all(|message| {
-        let content = escaper.escape(message.content.as_deref().unwrap_or_default().trim(), &[]);
+    messages.iter().all(|message| {
+        let content = message.content.as_deref().unwrap_or_default().trim();
+        let keep = match message.role {
+            Role::System | Role::User => &[],
+            Role::Assistant if !marks.iter().any(|mark| content.contains(mark.as_str())) => marks,
+            Role::Assistant | Role::Tool => return true,
+        };
+        let content = escaper.escape(content, keep);
         // Messages mostly come in order, so the search goes on where the last one ended.
         match text[from..].find(&*content) {
             Some(at) => {

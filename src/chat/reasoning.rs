@@ -43,8 +43,7 @@ const KNOWN: [(&str, &str); 11] = [
 ];
 
 /// Headers around gpt-oss's final answer. Each holds control tokens and words, and is hidden as a whole.
-const HEADERS: [&str; 3] =
-    ["<|start|>assistant", "<|channel|>final<|message|>", "<|channel|>commentary<|message|>"];
+const HEADERS: [&str; 3] = ["<|start|>assistant", "<|channel|>final<|message|>", "<|channel|>commentary<|message|>"];
 
 /// A pair of marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,9 +151,7 @@ impl Reasoning {
             let known = index < self.0.pairs.len() && !reasoning.is_empty();
             return if known { Opening::Reasoning(index) } else { Opening::Start { trim: false } };
         }
-        let open = |pair: &Marks| {
-            content.trim_start().starts_with(&pair.start) && !content.contains(&pair.end)
-        };
+        let open = |pair: &Marks| content.trim_start().starts_with(&pair.start) && !content.contains(&pair.end);
         self.0.pairs.iter().position(open).map_or(Opening::Text, Opening::Reasoning)
     }
 }

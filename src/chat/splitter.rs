@@ -70,6 +70,8 @@ pub struct Splitter {
     tokens: VecDeque<(usize, Option<TokenLogprob>)>,
     /// Where the next token begins.
     next_token_at: usize,
+    /// The part of the text just before `pending`.
+    last_part: Part,
     reasoning_tokens: u32,
     out: Vec<Piece>,
 }
@@ -108,6 +110,7 @@ impl Splitter {
             pending_at: 0,
             tokens: VecDeque::new(),
             next_token_at: 0,
+            last_part: if opened { Part::Reasoning } else { Part::Text },
             reasoning_tokens: 0,
             out: Vec::new(),
         }
@@ -115,12 +118,12 @@ impl Splitter {
 
     /// More text, and the tokens behind it.
     pub fn push(&mut self, text: &str, tokens: impl IntoIterator<Item = Incoming>) -> Vec<Piece> {
-        // Bytes that are no UTF-8 are longer in the text than in the token: catch up.
-        self.next_token_at = self.next_token_at.max(self.pending_at + self.pending.len());
         for token in tokens {
             self.tokens.push_back((self.next_token_at, token.logprob));
             self.next_token_at += token.bytes;
         }
+        // A token may come after its text, when the next one completed a character.
+        self.assign_decided(self.last_part);
         self.pending.push_str(text);
         self.advance(false);
         std::mem::take(&mut self.out)
@@ -225,7 +228,7 @@ impl Splitter {
     /// Whether some mark begins with `c`.
     fn begins_mark(&self, c: char) -> bool {
         let hidden = self.reasoning.hidden();
-        let at = hidden.partition_point(|spelling| spelling.as_str() < c.encode_utf8(&mut [0; 4]));
+        let at = hidden.partition_point(|spelling| spelling.as_str() < &*c.encode_utf8(&mut [0; 4]));
         hidden.get(at).is_some_and(|spelling| spelling.starts_with(c))
             || self.reasoning.pairs().iter().any(|pair| pair.start.starts_with(c) || pair.end.starts_with(c))
     }
@@ -233,12 +236,18 @@ impl Splitter {
     /// Leaves out (or has emitted) the first `len` bytes of `rest`; their tokens go to `part`.
     fn skip<'a>(&mut self, rest: &'a str, len: usize, part: Part) -> &'a str {
         self.pending_at += len;
+        self.last_part = part;
+        self.assign_decided(part);
+        &rest[len..]
+    }
+
+    /// Gives the tokens that begin before the pending text to `part`.
+    fn assign_decided(&mut self, part: Part) {
         while self.tokens.front().is_some_and(|(at, _)| *at < self.pending_at) {
             if let Some((_, logprob)) = self.tokens.pop_front() {
                 self.assign(part, logprob);
             }
         }
-        &rest[len..]
     }
 
     fn assign(&mut self, part: Part, logprob: Option<TokenLogprob>) {
@@ -301,5 +310,189 @@ impl Splitter {
             }
         }
         if unclear && !last { Found::Unclear } else { best }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ReasoningMode;
+
+    /// A vocabulary where marks are ordinary tokens; the template mentions `<think>`.
+    fn ordinary() -> Reasoning {
+        Reasoning::new(&ReasoningMode::Auto, Some("... <think> ..."), &[])
+    }
+
+    /// A vocabulary where marks are control tokens, as gpt-oss's and Cohere's.
+    fn control() -> Reasoning {
+        let controls = ["<|END_THINKING|>", "<|START_RESPONSE|>", "<|START_THINKING|>", "<|channel|>", "<|end|>"];
+        let more = ["<|message|>", "<|start|>"];
+        let controls: Vec<String> = controls.iter().chain(&more).map(|text| (*text).to_owned()).collect();
+        Reasoning::new(&ReasoningMode::Auto, Some("<|START_THINKING|> <|channel|>analysis<|message|>"), &controls)
+    }
+
+    const START: Opening = Opening::Start { trim: false };
+    const THINKING: Opening = Opening::Reasoning(0);
+
+    fn joined(pieces: &[Piece], part: Part) -> String {
+        pieces.iter().filter(|piece| piece.part == part).map(|piece| piece.text.as_str()).collect()
+    }
+
+    /// Pushes `text` in pieces that end at `cuts`; a token each. Returns reasoning, text and the number of reasoning
+    /// tokens.
+    fn split(reasoning: &Reasoning, opening: Opening, text: &str, cuts: &[usize]) -> (String, String, u32) {
+        let mut splitter = Splitter::new(reasoning.clone(), opening);
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        for &cut in cuts.iter().chain([&text.len()]) {
+            let token = Incoming { bytes: cut - from, logprob: None };
+            pieces.extend(splitter.push(&text[from..cut], [token]));
+            from = cut;
+        }
+        pieces.extend(splitter.finish());
+        (joined(&pieces, Part::Reasoning), joined(&pieces, Part::Text), splitter.reasoning_tokens())
+    }
+
+    /// However the text is cut in two, and cut into single characters, the parts are these.
+    fn check(reasoning: &Reasoning, opening: Opening, text: &str, thought: &str, said: &str) {
+        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).skip(1).collect();
+        let expected = (thought.to_owned(), said.to_owned());
+        let (a, b, _) = split(reasoning, opening, text, &ends);
+        assert_eq!((a, b), expected, "{text:?} in single characters");
+        for cut in ends {
+            let (a, b, _) = split(reasoning, opening, text, &[cut]);
+            assert_eq!((a, b), expected, "{text:?} cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn reasoning_goes_apart_and_marks_and_breaks_around_it_vanish() {
+        check(&ordinary(), START, "<think>\nhm\nhm\n</think>\n\nYes.\n", "hm\nhm", "Yes.\n");
+        check(&ordinary(), START, "\n <think>a</think>b", "a", "b");
+        check(&ordinary(), START, "<seed:think>a</seed:think>b", "a", "b");
+        check(&ordinary(), START, "[THINK]a[/THINK]b", "a", "b");
+    }
+
+    #[test]
+    fn a_prompt_that_opened_reasoning_starts_in_it() {
+        check(&ordinary(), THINKING, "hm\n</think>\n\nYes.", "hm", "Yes.");
+        check(&ordinary(), THINKING, "<think>\nhm</think>Yes.", "hm", "Yes.");
+        check(&ordinary(), THINKING, "\n</think>Yes.", "", "Yes.");
+    }
+
+    #[test]
+    fn without_marks_the_text_comes_through_as_it_is() {
+        check(&ordinary(), START, "\n Hello <b>\n", "", "\n Hello <b>\n");
+        check(&ordinary(), START, "<thin", "", "<thin");
+        check(&ordinary(), START, "<thinly> sliced", "", "<thinly> sliced");
+    }
+
+    #[test]
+    fn a_mark_in_the_middle_of_the_text_is_text() {
+        check(&ordinary(), START, "Write <think>a</think>.", "", "Write <think>a</think>.");
+        check(&ordinary(), START, "<think>a</think>Then <think>b</think>", "a", "Then <think>b</think>");
+    }
+
+    #[test]
+    fn reasoning_cut_short_stays_reasoning() {
+        check(&ordinary(), START, "<think>hm </thi", "hm </thi", "");
+        check(&ordinary(), START, "<think>hm\n", "hm\n", "");
+    }
+
+    #[test]
+    fn another_pairs_closing_mark_does_not_close() {
+        check(&ordinary(), START, "<think>a</thinking>b</think>c", "a</thinking>b", "c");
+    }
+
+    #[test]
+    fn marks_that_are_control_tokens_open_anywhere_and_other_control_tokens_vanish() {
+        let text = "<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>b";
+        check(&control(), START, text, "a", "b");
+        check(&control(), START, "b<|START_THINKING|>a<|END_THINKING|>c", "a", "bc");
+        check(&control(), START, "<|START_RESPONSE|>b", "", "b");
+    }
+
+    #[test]
+    fn the_headers_of_gpt_oss_vanish() {
+        let text = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Yes.";
+        check(&control(), START, text, "hm", "Yes.");
+        check(&control(), START, "<|channel|>final<|message|>Yes.", "", "Yes.");
+    }
+
+    #[test]
+    fn switched_off_nothing_is_divided() {
+        let off = Reasoning::new(&ReasoningMode::Off, Some("<think>"), &[]);
+        check(&off, START, "<think>a</think>b", "", "<think>a</think>b");
+    }
+
+    #[test]
+    fn own_marks_replace_the_known_ones() {
+        let mode = ReasoningMode::Marks { start: "{{".to_owned(), end: "}}".to_owned() };
+        let own = Reasoning::new(&mode, None, &[]);
+        check(&own, START, "{{a}}b", "a", "b");
+        check(&own, START, "<think>a</think>b", "", "<think>a</think>b");
+    }
+
+    #[test]
+    fn white_space_before_the_answer_goes_in_the_plain_form() {
+        let plain = Opening::Start { trim: true };
+        check(&ordinary(), plain, " Hello \n", "", "Hello \n");
+        check(&ordinary(), plain, " <think>a</think>b", "a", "b");
+    }
+
+    #[test]
+    fn tokens_are_counted_and_logprobs_go_where_their_text_goes() {
+        let words = ["<think>", "\n", "hm", "\n", "</think>", "\n\n", "It", " is", " 4"];
+        let mut splitter = Splitter::new(ordinary(), START);
+        let mut pieces = Vec::new();
+        for (index, word) in words.iter().enumerate() {
+            let logprob =
+                TokenLogprob { token: index as u32, bytes: word.as_bytes().to_vec(), logprob: None, top: Vec::new() };
+            pieces.extend(splitter.push(word, [Incoming { bytes: word.len(), logprob: Some(logprob) }]));
+        }
+        pieces.extend(splitter.finish());
+        let tokens = |part| -> Vec<u32> {
+            let of_part = pieces.iter().filter(|piece| piece.part == part);
+            of_part.flat_map(|piece| &piece.logprobs).map(|logprob| logprob.token).collect()
+        };
+        assert_eq!(tokens(Part::Reasoning), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(tokens(Part::Text), [6, 7, 8]);
+        assert_eq!(splitter.reasoning_tokens(), 6);
+    }
+
+    #[test]
+    fn text_is_held_back_only_while_it_may_become_a_mark() {
+        let mut splitter = Splitter::new(ordinary(), THINKING);
+        assert_eq!(joined(&splitter.push("a < b </th", []), Part::Reasoning), "a < b ");
+        assert_eq!(joined(&splitter.push("e", []), Part::Reasoning), "</the");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn every_division_of_every_text_gives_the_same_parts(
+            text in "(<think>|</think>|<thinking>|\\[THINK\\]|<|/|t|\n| |é|<\\|START_THINKING\\|>|<\\|END_THINKING\\|>|<\\|end\\|>|<\\|channel\\|>|final|analysis|<\\|message\\|>){0,14}",
+            cuts in proptest::collection::vec(0.0f64..1.0, 0..6),
+            opened in any::<bool>(),
+            with_control in any::<bool>(),
+        ) {
+            let reasoning = if with_control { control() } else { ordinary() };
+            let opening = if opened { THINKING } else { START };
+            let mut cuts: Vec<usize> = cuts
+                .iter()
+                .map(|share| (text.len() as f64 * share) as usize)
+                .filter(|cut| text.is_char_boundary(*cut))
+                .collect();
+            cuts.sort_unstable();
+            let (thought, said, _) = split(&reasoning, opening, &text, &[]);
+            let (a, b, _) = split(&reasoning, opening, &text, &cuts);
+            prop_assert_eq!((&a, &b), (&thought, &said));
+            let each: Vec<usize> = text.char_indices().map(|(at, _)| at).skip(1).collect();
+            let (a, b, tokens) = split(&reasoning, opening, &text, &each);
+            prop_assert_eq!((a, b), (thought, said));
+            prop_assert!(tokens as usize <= each.len() + 1);
+        }
     }
 }

@@ -80,13 +80,27 @@ impl Support {
         tools: None,
     };
 
-    /// The same template with everything merged that can be merged, for a dialogue of a form that no probe had.
-    pub fn strictest(self) -> Self {
-        let system = match self.system {
+    /// What to try, in this order, when the template refuses or drops something in a dialogue of a form that no probe
+    /// had: everything merged that can be merged, system text in the first user message, tools as text, both.
+    pub fn stricter(self) -> [Self; 4] {
+        let merged = match self.system {
             SystemSupport::None => SystemSupport::None,
             SystemSupport::Leading { .. } => SystemSupport::Leading { several: false, late: false },
         };
-        Self { system, system_alone: false, alternation: true, assistant_first: false, tools: None, ..self }
+        let strict = |system, tools| Self {
+            system,
+            tools,
+            system_alone: false,
+            alternation: true,
+            assistant_first: false,
+            content: self.content,
+        };
+        [
+            strict(merged, self.tools),
+            strict(SystemSupport::None, self.tools),
+            strict(merged, None),
+            strict(SystemSupport::None, None),
+        ]
     }
 
     /// Tries `template`. `variables` are those every rendering has (BOS, EOS).
@@ -96,8 +110,7 @@ impl Support {
     pub fn of(template: &Template, variables: &Map<String, Value>) -> Result<Self, TemplateError> {
         let probe = Probe { template, variables };
         let content = probe.content()?;
-        let mut support =
-            Self { content, system: SystemSupport::Leading { several: true, late: true }, ..Self::PLAIN };
+        let mut support = Self { content, system: SystemSupport::Leading { several: true, late: true }, ..Self::PLAIN };
         support.system = if probe.renders(support, &[SYSTEM, USER]) {
             SystemSupport::Leading {
                 several: probe.renders(support, &[SYSTEM, SYSTEM, USER]),
@@ -145,8 +158,7 @@ impl Probe<'_> {
 
     fn renders(&self, support: Support, roles: &[Role]) -> bool {
         let messages: Vec<_> = roles.iter().enumerate().map(|(i, role)| Message::text(*role, word(i))).collect();
-        self.render(support, &messages, &[])
-            .is_ok_and(|text| (0..messages.len()).all(|i| text.contains(&word(i))))
+        self.render(support, &messages, &[]).is_ok_and(|text| (0..messages.len()).all(|i| text.contains(&word(i))))
     }
 
     /// The first shape in which call, arguments and result all appear.

@@ -1,3 +1,7 @@
-//! The door of the crate: dialogues in, prompts out.
+//! The door of the crate: dialogues in, prompts and events out.
 
 mod golden; // templates render as Jinja2 renders them
+mod nothing_dropped; // every message reaches the prompt, whatever the template forbids
+mod prompts; // text and tokens of a prompt, and what is refused
+mod support; // dialogues in few words, models of a template and the echo engine's tokenizer
+mod turns; // whole turns on the echo engine
