@@ -15,7 +15,7 @@ impl Worker {
     /// Gives places to answers set aside and then to waiting requests, strictly by age, as long as there are places
     /// and cells.
     pub(crate) fn admit(&mut self) {
-        while self.active.len() < self.shared.parallel {
+        while self.active.len() < self.shared.parallel && (!self.crowded || self.active.is_empty()) {
             // Further choices wait for the prompt they share; everything else set aside may run.
             let ready = self.parked.iter().position(|answer| {
                 answer.key.1 == 0 || self.jobs.get(&answer.key.0).is_some_and(|job| job.prompt_done.is_some())
@@ -125,9 +125,10 @@ impl Worker {
             let target = &self.active[place].tokens;
             if reuse && self.limits.partial_sequences {
                 let have = self.sequences.longest_prefix(target);
-                let prefilling = self.active.iter().filter(|other| {
-                    other.seq.is_some_and(|seq| other.tokens.len() > self.sequences.len(seq) + 1)
-                });
+                let prefilling = self
+                    .active
+                    .iter()
+                    .filter(|other| other.seq.is_some_and(|seq| other.tokens.len() > self.sequences.len(seq) + 1));
                 let coming = prefilling.map(|other| common_prefix(&other.tokens, target)).max().unwrap_or(0);
                 if coming.min(target.len() - 1) >= have + WORTH_WAITING {
                     continue;
@@ -153,6 +154,7 @@ impl Worker {
         holders.next();
         let Some(key) = holders.next_back().map(|answer| answer.key) else { return false };
         self.shared.stats().preemptions += 1;
+        self.crowded = true;
         self.set_aside(key);
         true
     }

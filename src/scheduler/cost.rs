@@ -21,6 +21,9 @@ const STALE: u64 = 512;
 /// Parts must be better than the whole by this factor; smaller differences are noise.
 const WORTH_IT: f64 = 0.95;
 
+/// Chunks of a prompt smaller than this waste the matrix kernels.
+const LEAST_CHUNK: usize = 32;
+
 #[derive(Debug, Clone, Default)]
 struct Size {
     last: [f64; KEPT],
@@ -31,6 +34,11 @@ struct Size {
 impl Size {
     fn known(&self) -> bool {
         self.measured >= ENOUGH as u64
+    }
+
+    fn add(&mut self, seconds: f64) {
+        self.last[(self.measured % KEPT as u64) as usize] = seconds;
+        self.measured += 1;
     }
 
     /// Median of the last measurements, in seconds.
@@ -47,23 +55,40 @@ impl Size {
 #[derive(Debug, Clone)]
 pub struct CostModel {
     sizes: Vec<Size>,
+    /// Time of one prompt token in a chunk.
+    prompt_token: Size,
     round: u64,
 }
 
 impl CostModel {
     /// For rounds of up to `most` sequences.
     pub fn new(most: usize) -> Self {
-        Self { sizes: vec![Size::default(); most + 1], round: 0 }
+        Self { sizes: vec![Size::default(); most + 1], prompt_token: Size::default(), round: 0 }
     }
 
     /// A step that decoded `sequences` together, and nothing else, took `time`.
     pub fn record(&mut self, sequences: usize, time: Duration) {
         let round = self.round;
         if let Some(size) = self.sizes.get_mut(sequences) {
-            size.last[(size.measured % KEPT as u64) as usize] = time.as_secs_f64();
-            size.measured += 1;
+            size.add(time.as_secs_f64());
             size.round = round;
         }
+    }
+
+    /// A step with `tokens` prompt tokens took `time`.
+    pub fn record_prefill(&mut self, tokens: usize, time: Duration) {
+        // Few tokens take the time of a decode step and say nothing about a chunk.
+        if tokens >= LEAST_CHUNK {
+            self.prompt_token.add(time.as_secs_f64() / tokens as f64);
+        }
+    }
+
+    /// How many prompt tokens can be computed in about `time`; at least a number that is still worth a pass.
+    pub fn prefill_within(&self, time: Duration) -> usize {
+        if !self.prompt_token.known() {
+            return usize::MAX;
+        }
+        ((time.as_secs_f64() / self.prompt_token.median()) as usize).max(LEAST_CHUNK)
     }
 
     /// How to divide a round of `k` sequences: sizes of the parts, largest first; their sum is `k`.
@@ -191,6 +216,22 @@ mod tests {
             }
         }
         assert!((1..=20).contains(&split), "{split} of 400 rounds were trials");
+    }
+
+    #[test]
+    fn a_slow_machine_gets_smaller_chunks_and_never_tiny_ones() {
+        let mut model = CostModel::new(4);
+        let stall = Duration::from_millis(500);
+        assert_eq!(model.prefill_within(stall), usize::MAX);
+        for _ in 0..3 {
+            model.record_prefill(128, Duration::from_millis(1280));
+            model.record_prefill(1, Duration::from_millis(100));
+        }
+        assert_eq!(model.prefill_within(stall), 50);
+        for _ in 0..5 {
+            model.record_prefill(64, Duration::from_secs(10));
+        }
+        assert_eq!(model.prefill_within(stall), LEAST_CHUNK);
     }
 
     #[test]

@@ -87,7 +87,10 @@ impl Penalties {
 
 fn change(logits: &mut [f32], token: Token, how: impl Fn(f32) -> f32) {
     if let Some(logit) = logits.get_mut(token as usize) {
-        *logit = how(*logit);
+        // A number stays a number: no penalty forbids a token altogether, so that one always remains.
+        if logit.is_finite() {
+            *logit = how(*logit).clamp(f32::MIN, f32::MAX);
+        }
     }
 }
 

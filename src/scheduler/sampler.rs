@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(support(&SamplingParams { min_p: 1.0, ..plain() }, &logits), [2]);
         // Entropy 1.28: surprises 1.20 (id 0), 1.61 (3), 0.92 (2), 2.30 (1); the closest is not the likeliest.
         assert_eq!(support(&SamplingParams { typical_p: 0.25, ..plain() }, &logits), [0]);
-        assert_eq!(support(&SamplingParams { typical_p: 0.5, ..plain() }, &logits), [0, 3]);
+        assert_eq!(support(&SamplingParams { typical_p: 0.45, ..plain() }, &logits), [0, 3]);
     }
 
     #[test]
@@ -256,9 +256,8 @@ mod tests {
     fn greedy_takes_the_lowest_id_among_equals_and_respects_bias() {
         let mut workspace = Workspace::default();
         let greedy = SamplingParams { temperature: 0.0, ..plain() };
-        let mut sample = |params: &SamplingParams, logits: &[f32]| {
-            Sampler::new(params, 1, 0, &[]).sample(logits, &mut workspace)
-        };
+        let mut sample =
+            |params: &SamplingParams, logits: &[f32]| Sampler::new(params, 1, 0, &[]).sample(logits, &mut workspace);
         assert_eq!(sample(&greedy, &[1.0, 3.0, 3.0, 2.0]), Some(1));
         let banned = SamplingParams { logit_bias: vec![(1, -100.0)], ..greedy.clone() };
         assert_eq!(sample(&banned, &[1.0, 3.0, 3.0, 2.0]), Some(2));

@@ -29,6 +29,9 @@ impl Sequence {
     }
 }
 
+/// A common prefix shorter than this (the beginning of a chat template) says nothing about a history still being of use.
+const SAYS_SOMETHING: usize = 16;
+
 /// A sequence made ready for a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
@@ -111,7 +114,9 @@ impl Sequences {
             self.all[seq].active = true;
             return Some(Placed { seq: seq as SeqId, cached: 0 });
         }
-        self.all[source].used = self.clock;
+        if common >= SAYS_SOMETHING || common == self.all[source].tokens.len() {
+            self.all[source].used = self.clock;
+        }
         if self.all[source].is_idle() && self.should_take_over(source, common) {
             return self.take_over(decoder, source, common).or_else(|| self.place(decoder, target, false));
         }
@@ -135,10 +140,12 @@ impl Sequences {
         if self.all.iter().any(Sequence::is_free) {
             return false;
         }
-        // Something must go: the tail of this one or the whole of another. The smaller loss is chosen.
+        // Something must go. If this is the least recently used history, or most of it is kept (a turn rendered a
+        // little differently), its tail goes; otherwise the least useful other one.
+        let Some(other) = self.least_useful(Some(source)) else { return true };
         let tail = self.cells.exclusive(&sequence.cells[common..]);
-        let other = self.least_useful(Some(source)).map(|seq| self.cells.exclusive(&self.all[seq].cells));
-        other.is_none_or(|other| tail <= other)
+        let loss = self.cells.exclusive(&self.all[other].cells);
+        self.least_useful(None) == Some(source) || (tail <= common / 4 && tail <= loss)
     }
 
     fn take_over(&mut self, decoder: &mut dyn Decoder, seq: usize, common: usize) -> Option<Placed> {
@@ -254,18 +261,25 @@ impl Sequences {
     }
 }
 
-const PANICKED: &str = "the engine panicked: ";
-
-/// Runs a call into the engine; a panic in it becomes an error.
-pub fn guarded(call: impl FnOnce() -> Result<(), DecodeError>) -> Result<(), DecodeError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(DecodeError::Failed(format!("{PANICKED}{}", text.as_deref().unwrap_or("without a message"))))
-    })
+/// How a call into the engine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The engine said so.
+    #[error(transparent)]
+    Engine(#[from] DecodeError),
+    /// It panicked: nothing is known about any sequence.
+    #[error("the engine panicked: {0}")]
+    Panicked(String),
 }
 
-/// Whether an error is a panic that [`guarded`] caught: then nothing is known about any sequence.
-pub fn is_panic(error: &DecodeError) -> bool {
-    matches!(error, DecodeError::Failed(message) if message.starts_with(PANICKED))
+/// Runs a call into the engine; a panic in it becomes an error.
+pub fn guarded(call: impl FnOnce() -> Result<(), DecodeError>) -> Result<(), CallError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(CallError::Engine),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(CallError::Panicked(text.unwrap_or_else(|| "without a message".into())))
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! One step: which tokens go into the next forward passes, and what becomes of their logits.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tern_engine::{BatchToken, DecodeError, Pos, SeqId};
 
@@ -8,11 +8,14 @@ use crate::{
     Event, FinishReason, GenerateError, PrefillProgress,
     answer::{Chosen, Key},
     plan::{Need, prefill_budget, share},
+    sequences::{CallError, guarded},
     worker::Worker,
 };
 
 /// Rows of logits in one pass when every token of a prompt wants them: 64 rows of a vocabulary of 152 k are 39 MB.
 const ROWS_AT_ONCE: usize = 64;
+/// How long running streams may pause for a chunk of someone's prompt.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// After so many failed passes an answer is given up even if each had company.
 const MOST_FAILURES: u32 = 3;
 
@@ -35,6 +38,7 @@ enum Pass {
 impl Worker {
     /// Runs one step: all decoding answers by a token each, and at most one chunk of prompts.
     pub(crate) fn compute(&mut self) {
+        self.run_suspects();
         let Some((decoding, prompts)) = self.plan_step() else { return };
         if prompts.is_empty() {
             let parts = self.cost.plan(decoding.len());
@@ -56,22 +60,27 @@ impl Worker {
         }
     }
 
-    /// Chooses the tokens of the next step, after making sure of their cells. `None` if there is nothing to compute
-    /// or it was computed already.
+    /// Runs the answers under suspicion of making passes fail, each in a pass of its own.
+    fn run_suspects(&mut self) {
+        let suspects: Vec<Key> = self.active.iter().filter(|answer| answer.alone).map(|answer| answer.key).collect();
+        for key in suspects {
+            let Some(answer) = self.active.iter().find(|answer| answer.key == key) else { continue };
+            let Some(seq) = answer.seq else { continue };
+            let remaining = answer.tokens.len() - self.sequences.len(seq);
+            let count = remaining.min(ROWS_AT_ONCE).min(self.limits.max_batch_tokens);
+            self.pass(&[Item { key, count, row: None }], false);
+        }
+    }
+
+    /// Chooses the tokens of the next step, after making sure of their cells. `None` if there is nothing to compute.
     fn plan_step(&mut self) -> Option<(Vec<Item>, Vec<Item>)> {
         loop {
             let (mut decoding, mut prompts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
             for answer in &self.active {
-                let Some(seq) = answer.seq else { continue };
+                let (Some(seq), false) = (answer.seq, answer.alone) else { continue };
                 let job = &self.jobs[&answer.key.0];
                 let remaining = answer.tokens.len() - self.sequences.len(seq);
                 let item = Item { key: answer.key, count: remaining, row: None };
-                if answer.alone {
-                    // Under suspicion of making passes fail: nobody else shares its pass.
-                    let count = remaining.min(self.prefill_chunk).min(self.limits.max_batch_tokens);
-                    self.pass(&[Item { count, ..item }], false);
-                    return None;
-                }
                 if answer.generated > 0 && remaining == 1 {
                     decoding.push(item);
                 } else {
@@ -84,7 +93,10 @@ impl Worker {
                 return None;
             }
             let cells = self.sequences.available_cells();
-            let budget = prefill_budget(self.prefill_chunk, decoding.len(), self.limits.max_batch_tokens);
+            let mut budget = prefill_budget(self.prefill_chunk, decoding.len(), self.limits.max_batch_tokens);
+            if !decoding.is_empty() {
+                budget = budget.min(self.cost.prefill_within(LONGEST_PAUSE));
+            }
             let budget = budget.min(cells.saturating_sub(decoding.len()));
             if cells < decoding.len() || (decoding.is_empty() && budget == 0) {
                 self.free_cells();
@@ -113,7 +125,7 @@ impl Worker {
         let result = loop {
             let began = Instant::now();
             let (decoder, batch) = (&mut self.decoder, &self.batch);
-            let result = crate::sequences::guarded(|| {
+            let result = guarded(|| {
                 decoder.decode(batch)?;
                 if batch.rows() > 0 {
                     // An engine may compute in the background until its logits are asked for.
@@ -126,11 +138,13 @@ impl Worker {
                 Ok(()) => {
                     if decode_only {
                         self.cost.record(items.len(), began.elapsed());
+                    } else {
+                        self.cost.record_prefill(self.batch.len(), began.elapsed());
                     }
                     break Ok(());
                 }
                 // The engine shares less than we count on; what is idle can go.
-                Err(DecodeError::KvFull { .. }) if self.sequences.evict(self.decoder.as_mut()) => {}
+                Err(CallError::Engine(DecodeError::KvFull { .. })) if self.sequences.evict(self.decoder.as_mut()) => {}
                 Err(error) => break Err(error),
             }
         };
@@ -257,8 +271,7 @@ impl Worker {
         }
         let first_of_job = job.generated == 0;
         let before = job.generated;
-        let chosen =
-            answer.choose(job, self.decoder.logits(row), self.tokenizer.as_ref(), &mut self.workspace);
+        let chosen = answer.choose(job, self.decoder.logits(row), self.tokenizer.as_ref(), &mut self.workspace);
         let now = Instant::now();
         {
             let mut stats = self.shared.stats();
@@ -293,12 +306,12 @@ impl Worker {
     }
 
     /// A pass failed. Sequences of the batch are in an unknown state and are dropped; after a panic all are.
-    fn take_failure(&mut self, items: &[Item], error: DecodeError) {
-        if let DecodeError::KvFull { .. } = error {
+    fn take_failure(&mut self, items: &[Item], error: CallError) {
+        if let CallError::Engine(DecodeError::KvFull { .. }) = error {
             return self.free_cells();
         }
         tracing::warn!(%error, answers = items.len(), "a forward pass failed");
-        let panicked = crate::sequences::is_panic(&error);
+        let panicked = matches!(error, CallError::Panicked(_));
         for item in items {
             let Some(answer) = self.active.iter_mut().find(|answer| answer.key == item.key) else { continue };
             answer.failures += 1;

@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     pub(crate) active: Vec<Answer>,
     /// Answers set aside, oldest first: preempted ones, and further choices of a request.
     pub(crate) parked: Vec<Answer>,
+    /// Cells ran out: nobody is let in until an answer has ended, or it would be set aside again at once.
+    pub(crate) crowded: bool,
     pub(crate) sequences: Sequences,
     pub(crate) cost: CostModel,
     pub(crate) workspace: Workspace,
@@ -63,6 +65,7 @@ impl Worker {
             next_job: 0,
             active: Vec::new(),
             parked: Vec::new(),
+            crowded: false,
             workspace: Workspace::default(),
         }
     }
@@ -104,6 +107,7 @@ impl Worker {
         }
         self.admit();
         self.start_admitted();
+        self.publish();
         self.compute();
         self.publish();
         true
@@ -149,6 +153,7 @@ impl Worker {
             self.sequences.leave(seq);
         }
         self.parked.retain(|answer| answer.key.0 != number);
+        self.crowded = false;
         self.jobs.remove(&number)
     }
 
@@ -179,6 +184,7 @@ impl Worker {
     pub(crate) fn finish_answer(&mut self, key: Key, reason: FinishReason) {
         let Some(place) = self.active.iter().position(|answer| answer.key == key) else { return };
         let answer = self.active.remove(place);
+        self.crowded = false;
         if let Some(seq) = answer.seq {
             self.sequences.leave(seq);
         }

@@ -1,0 +1,11 @@
+//! What a user of the scheduler would miss, on the echo engine. Each module says in its first line what belongs there.
+
+mod admission;
+mod batching;
+mod cancel;
+mod determinism;
+mod failures;
+mod prefixes;
+mod sampling;
+mod support;
+mod text;
