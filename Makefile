@@ -8,6 +8,8 @@
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 VENV := .venv
+# What pip and npm write last.
+CLIENTS := $(VENV)/ready tests/clients/node/node_modules/.package-lock.json
 
 help: ## list these recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -18,9 +20,10 @@ run: ## build and serve on http://127.0.0.1:8080 with the built-in model
 
 test: ## everything: format, lints, Rust tests, the official OpenAI clients
 	@scripts/setup.sh test
-	$(MAKE) check
+	$(MAKE) --no-print-directory check
 	cargo test --release --workspace
-	$(MAKE) clients
+	$(MAKE) --no-print-directory $(CLIENTS)
+	$(VENV)/bin/python tests/clients/run.py
 
 build: ## build the server: target/release/tern
 	@scripts/setup.sh build
@@ -30,7 +33,7 @@ check: ## rustfmt and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 
-clients: $(VENV)/ready tests/clients/node/node_modules/.package-lock.json ## the official OpenAI clients against the built server
+clients: $(CLIENTS) ## the official OpenAI clients against the built server
 	cargo build --release --bin tern
 	$(VENV)/bin/python tests/clients/run.py
 

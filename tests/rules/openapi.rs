@@ -1,0 +1,132 @@
+//! openapi/openapi.json is what the code says, and every endpoint has an example that works.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{
+    files, read, root,
+    running::{Running, tern},
+};
+
+const FILE: &str = "openapi/openapi.json";
+
+/// A request, and what must be in its answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Example {
+    /// What the example shows.
+    summary: String,
+    /// The operation of openapi.json, such as `POST /v1/chat/completions`.
+    operation: String,
+    /// Path of the request, where the operation's has parameters.
+    path: Option<String>,
+    /// Body of the request.
+    request: Option<Value>,
+    /// Status of the answer.
+    status: u16,
+    /// Media type of the answer.
+    content_type: String,
+    /// JSON pointers into the answer and the values there. In an event stream the first step is the number of the event.
+    #[serde(default)]
+    expect: Map<String, Value>,
+    /// Texts that the answer contains.
+    #[serde(default)]
+    contains: Vec<String>,
+}
+
+fn description() -> String {
+    let data = tempfile::tempdir().unwrap();
+    let output = tern(data.path()).arg("openapi").output().unwrap();
+    assert!(output.status.success(), "tern openapi: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_committed_description_is_current() {
+    let current = description();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(root().join("openapi")).unwrap();
+        std::fs::write(root().join(FILE), &current).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(root().join(FILE)).unwrap_or_default();
+    let line = current.lines().zip(committed.lines()).position(|(a, b)| a != b);
+    let line = line.unwrap_or(current.lines().count().min(committed.lines().count()));
+    assert!(
+        current == committed,
+        "{FILE} is not what the code says, from line {}:\n  committed: {}\n  code:      {}\nmake openapi writes it",
+        line + 1,
+        committed.lines().nth(line).unwrap_or("(end)"),
+        current.lines().nth(line).unwrap_or("(end)"),
+    );
+}
+
+#[test]
+fn the_served_description_is_the_committed_one() {
+    let server = Running::start();
+    let served: Value = serde_json::from_str(&server.ask("GET", "/openapi.json", None).body).unwrap();
+    assert_eq!(served, serde_json::from_str::<Value>(&description()).unwrap());
+}
+
+fn examples() -> Vec<(String, Example)> {
+    files("openapi/examples", ".json")
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            let example = serde_json::from_str(&read(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (name, example)
+        })
+        .collect()
+}
+
+#[test]
+fn every_endpoint_has_an_example_and_every_example_an_endpoint() {
+    let description: Value = serde_json::from_str(&description()).unwrap();
+    let paths = description["paths"].as_object().unwrap();
+    let operations: BTreeSet<_> = paths
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase())))
+        .collect();
+    let shown: BTreeSet<_> = examples().into_iter().map(|(_, example)| example.operation).collect();
+    assert_eq!(operations, shown, "operations of {FILE} (left) and of openapi/examples (right)");
+}
+
+#[test]
+fn every_example_works() {
+    let server = Running::start();
+    for (name, example) in examples() {
+        let (method, path) = example.operation.split_once(' ').unwrap();
+        let path = example.path.as_deref().unwrap_or(path);
+        let body = example.request.as_ref().map(Value::to_string);
+        let answer = server.ask(method, path, body.as_deref());
+        let exchange = format!(
+            "{name}: {}\n> {method} {path} {}\n< {} {}\n{}",
+            example.summary,
+            body.unwrap_or_default(),
+            answer.status,
+            answer.content_type,
+            answer.body
+        );
+        assert_eq!(answer.status, example.status, "{exchange}");
+        assert_eq!(answer.content_type.split(';').next(), Some(example.content_type.as_str()), "{exchange}");
+        for text in &example.contains {
+            assert!(answer.body.contains(text.as_str()), "no {text:?} in {exchange}");
+        }
+        let json = match example.content_type.as_str() {
+            "application/json" => serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {exchange}")),
+            "text/event-stream" => events(&answer.body),
+            _ => Value::Null,
+        };
+        for (pointer, expected) in &example.expect {
+            assert_eq!(json.pointer(pointer), Some(expected), "{pointer} of {exchange}");
+        }
+    }
+}
+
+/// The events of a stream as an array; `[DONE]` as a string.
+fn events(stream: &str) -> Value {
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect()
+}
