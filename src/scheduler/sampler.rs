@@ -10,18 +10,16 @@ use crate::{
     SamplingParams,
     penalties::Penalties,
     rng::Rng,
-    select::{self, Candidate, likelier_first},
+    select::{self, Candidate, Ranked},
 };
-
-/// How many candidates are tried before all are looked at: almost always they hold the mass that top_p asks for.
-const USUALLY_ENOUGH: usize = 256;
 
 /// Memory that all answers of a thread share.
 #[derive(Debug, Default)]
 pub struct Workspace {
     logits: Vec<f32>,
     candidates: Vec<Candidate>,
-    typical: Vec<(f32, Candidate)>,
+    ranked: Vec<Ranked>,
+    masses: Vec<f64>,
     blocks: Vec<f64>,
     kept: Vec<u64>,
     bytes: Vec<u8>,
@@ -92,26 +90,30 @@ impl Sampler {
         }
         // Bounded, so that 0 * scale stays 0 at the smallest temperatures.
         let scale = (1.0 / p.temperature).min(1e30);
-        let filtered = p.typical_p < 1.0 || p.top_p < 1.0;
-        let list = &mut workspace.candidates;
+        let Workspace { candidates: list, ranked, masses, .. } = workspace;
+        // The mass of the distribution that top_p looks at, where that is not just the list.
+        let mut whole = None;
         if p.top_k > 0 && (p.top_k as usize) < logits.len() {
             select::top_k(logits, p.top_k as usize, list);
-        } else if !filtered && p.min_p == 0.0 {
-            return select::draw_from_all(logits, scale, u, &mut workspace.blocks);
         } else if p.typical_p < 1.0 {
             select::at_least(logits, f32::NEG_INFINITY, list);
         } else if p.top_p < 1.0 {
-            top_p_of_all(logits, best, p.top_p, list);
-        } else {
+            let mass = select::mass(logits, best);
+            likely(logits, best, f64::from(p.top_p) * mass, list);
+            whole = Some(mass);
+        } else if p.min_p > 0.0 {
             select::at_least(logits, least(best, p.min_p), list);
+        } else {
+            return select::draw_from_all(logits, scale, u, &mut workspace.blocks);
         }
         if p.typical_p < 1.0 {
-            typical(list, &mut workspace.typical, p.typical_p);
+            typical(list, p.typical_p, ranked, masses);
         }
-        if p.top_p < 1.0 && (p.typical_p < 1.0 || p.top_k > 0) {
-            let top = best_of(list);
-            let total: f64 = list.iter().map(|c| weight(c, top)).sum();
-            select::fewest_reaching(list, f64::from(p.top_p) * total, likelier_first, |c| weight(c, top));
+        if p.top_p < 1.0 {
+            let best = best_of(list);
+            let mass = whole.unwrap_or_else(|| list.iter().map(|c| weight(c, best)).sum());
+            let rank = |c: &Candidate| Ranked { rank: best - c.logit, weight: weight(c, best) as f32, candidate: *c };
+            keep_fewest(list, rank, f64::from(p.top_p) * mass, ranked, masses);
         }
         if p.min_p > 0.0 {
             let least = least(best_of(list), p.min_p);
@@ -136,33 +138,50 @@ fn least(best: f32, share: f32) -> f32 {
     best + share.min(1.0).ln()
 }
 
-/// The likeliest tokens of the whole vocabulary that together reach probability `top_p`.
-fn top_p_of_all(logits: &[f32], best: f32, top_p: f32, list: &mut Vec<Candidate>) {
-    let target = f64::from(top_p) * select::mass(logits, best);
-    select::top_k(logits, USUALLY_ENOUGH, list);
-    let found: f64 = list.iter().map(|c| weight(c, best)).sum();
-    if found < target {
-        // A flat distribution.
-        select::at_least(logits, f32::NEG_INFINITY, list);
+/// Candidates among which the likeliest reach `mass`: as few as are easily found.
+fn likely(logits: &[f32], best: f32, mass: f64, list: &mut Vec<Candidate>) {
+    for below in [4.0, 8.0, 12.0] {
+        select::at_least(logits, best - below, list);
+        if list.iter().map(|c| weight(c, best)).sum::<f64>() >= mass {
+            return;
+        }
+        // A flat distribution: the next one would be gathered in vain as well.
+        if list.len() > logits.len() / 4 {
+            break;
+        }
     }
-    select::fewest_reaching(list, target, likelier_first, |c| weight(c, best));
+    select::at_least(logits, f32::NEG_INFINITY, list);
 }
 
 /// Locally typical sampling (Meister et al. 2022): keeps the tokens whose surprise is closest to the entropy, until
 /// they reach probability `share`.
-fn typical(list: &mut Vec<Candidate>, scored: &mut Vec<(f32, Candidate)>, share: f32) {
+fn typical(list: &mut Vec<Candidate>, share: f32, ranked: &mut Vec<Ranked>, masses: &mut Vec<f64>) {
     let best = best_of(list);
     let total: f64 = list.iter().map(|c| weight(c, best)).sum();
     let ln_total = total.ln();
     let surprise = |c: &Candidate| ln_total - f64::from(c.logit - best);
     let entropy: f64 = list.iter().map(|c| weight(c, best) / total * surprise(c)).sum();
-    scored.clear();
-    scored.extend(list.iter().map(|c| ((surprise(c) - entropy).abs() as f32, *c)));
-    let closest_first =
-        |a: &(f32, Candidate), b: &(f32, Candidate)| a.0.total_cmp(&b.0).then_with(|| likelier_first(&a.1, &b.1));
-    select::fewest_reaching(scored, f64::from(share) * total, closest_first, |(_, c)| weight(c, best));
+    let rank = |c: &Candidate| Ranked {
+        rank: (surprise(c) - entropy).abs() as f32,
+        weight: weight(c, best) as f32,
+        candidate: *c,
+    };
+    keep_fewest(list, rank, f64::from(share) * total, ranked, masses);
+}
+
+/// Replaces `list` by the fewest of it, in the order that `rank` gives, that reach `target`.
+fn keep_fewest(
+    list: &mut Vec<Candidate>,
+    rank: impl Fn(&Candidate) -> Ranked,
+    target: f64,
+    ranked: &mut Vec<Ranked>,
+    masses: &mut Vec<f64>,
+) {
+    ranked.clear();
+    ranked.extend(list.iter().map(rank));
+    select::fewest_reaching(ranked, target, masses);
     list.clear();
-    list.extend(scored.iter().map(|(_, c)| *c));
+    list.extend(ranked.iter().map(|entry| entry.candidate));
 }
 
 /// Sorts by id: few candidates directly, many through a set of bits, which is linear.
@@ -240,16 +259,38 @@ mod tests {
     fn a_flat_distribution_over_a_large_vocabulary_is_cut_at_the_right_mass() {
         let logits: Vec<f32> = (0..10_000).map(|i| if i % 2 == 0 { 1.0 } else { 0.0 }).collect();
         let share_of_even = 1f64.exp() / (1f64.exp() + 1.0);
-        let mut list = Vec::new();
-        top_p_of_all(&logits, 1.0, (share_of_even * 0.5) as f32, &mut list);
-        list.sort_unstable_by_key(|c| c.token);
+        let params = SamplingParams { top_p: (share_of_even * 0.5) as f32, ..plain() };
+        let mut workspace = Workspace::default();
+        Sampler::new(&params, 1, 0, &[]).sample(&logits, &mut workspace);
+        let list = &workspace.candidates;
         // Half of the even ones, and of equals those with the lowest ids.
         assert!((2499..=2501).contains(&list.len()), "{}", list.len());
         assert!(list.iter().enumerate().all(|(i, c)| c.token as usize == 2 * i));
-        let mut shuffled = list.clone();
-        shuffled.reverse();
-        order_by_id(&mut shuffled, &logits, &mut Vec::new());
-        assert_eq!(shuffled, list);
+    }
+
+    #[test]
+    fn however_the_candidates_are_found_top_p_keeps_what_sorting_would_keep() {
+        // From one sharp peak to no peak at all: each way of finding candidates is taken.
+        for spread in [0.1f32, 1.0, 2.0, 3.0, 5.0, 20.0] {
+            let mut rng = Rng::new(5, 0);
+            let logits: Vec<f32> =
+                (0..20_000).map(|_| ((0..12).map(|_| rng.uniform()).sum::<f64>() as f32 - 6.0) * spread).collect();
+            let mut sorted: Vec<(usize, f32)> = logits.iter().copied().enumerate().collect();
+            sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let total: f64 = sorted.iter().map(|(_, x)| f64::from(x - sorted[0].1).exp()).sum();
+            let mut sum = 0.0;
+            let reach = sorted.iter().position(|(_, x)| {
+                sum += f64::from(x - sorted[0].1).exp();
+                sum >= total * 0.9
+            });
+            let mut workspace = Workspace::default();
+            let params = SamplingParams { top_p: 0.9, ..plain() };
+            Sampler::new(&params, 1, 0, &[]).sample(&logits, &mut workspace);
+            let kept = workspace.candidates.len() as i64;
+            // Single precision may move the border by a token in ten thousand.
+            let expected = reach.unwrap() as i64 + 1;
+            assert!((kept - expected).abs() <= 1 + expected / 5_000, "spread {spread}: {kept}, expected {expected}");
+        }
     }
 
     #[test]

@@ -107,7 +107,8 @@ pub fn at_least(logits: &[f32], least: f32, out: &mut Vec<Candidate>) {
 pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding and subtracting it rounds to an integer
     let clamped = if x > -87.0 { x } else { -87.0 };
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     let r = (clamped - n * 0.693_359_4) - n * -2.121_944_4e-4;
     let p = 1.0 / 120.0 + r * (1.0 / 720.0);
     let p = 1.0 / 24.0 + r * p;
@@ -115,8 +116,10 @@ pub fn exp(x: f32) -> f32 {
     let p = 0.5 + r * p;
     let p = 1.0 + r * p;
     let p = 1.0 + r * p;
-    // n lies in [-126, 0], so the exponent stays that of a normal number.
-    let scale = f32::from_bits((((n as i32) + 127) as u32) << 23);
+    // The low bits of `shifted` are n, in [-126, 0]; n + 127 is the exponent of a normal number. Wrapping operations,
+    // because checked ones would keep the loop from being vector code; none of them wraps.
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    let scale = f32::from_bits(exponent.wrapping_shl(23));
     if x > -87.0 { p * scale } else { 0.0 }
 }
 
@@ -196,29 +199,67 @@ pub fn draw(candidates: &[Candidate], scale: f32, u: f64) -> Option<Token> {
     last.or(candidates.first().map(|c| c.token))
 }
 
-/// Keeps the fewest entries, in the order of `first`, whose weights together reach `target`; at least one.
-/// What is kept is not sorted. Linear: halves are weighed and taken or searched further, never sorted.
-pub fn fewest_reaching<T: Copy>(
-    entries: &mut Vec<T>,
-    target: f64,
-    first: impl Fn(&T, &T) -> Ordering,
-    weight: impl Fn(&T) -> f64,
-) {
-    let (mut low, mut high) = (0, entries.len());
+/// An entry with a place in an order: the smaller `rank`, the earlier; among equals the likelier candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// Not negative, not NaN.
+    pub rank: f32,
+    /// How much of the mass it has.
+    pub weight: f32,
+    /// What it is about.
+    pub candidate: Candidate,
+}
+
+fn earlier(a: &Ranked, b: &Ranked) -> Ordering {
+    a.rank.total_cmp(&b.rank).then_with(|| likelier_first(&a.candidate, &b.candidate))
+}
+
+const BUCKETS: usize = 4096;
+/// Buckets for each unit of rank; ranks are differences of logarithms, and those beyond 32 share the last bucket.
+const BUCKETS_PER_UNIT: f32 = 128.0;
+
+fn bucket(entry: &Ranked) -> usize {
+    ((entry.rank * BUCKETS_PER_UNIT) as usize).min(BUCKETS - 1)
+}
+
+/// Keeps the fewest entries, smallest rank first, whose weights together reach `target`; at least one if there is one.
+/// What is kept is in no particular order. Linear: the mass is counted in buckets of ranks, and only within the bucket
+/// where the target is reached are entries compared. `masses` is memory to reuse.
+pub fn fewest_reaching(entries: &mut Vec<Ranked>, target: f64, masses: &mut Vec<f64>) {
+    masses.clear();
+    masses.resize(BUCKETS, 0.0);
+    for entry in entries.iter() {
+        masses[bucket(entry)] += f64::from(entry.weight);
+    }
     let mut needed = target;
-    // Entries before `low` are kept; the boundary lies in low..high.
-    while high - low > 1 {
-        let half = (high - low) / 2;
-        entries[low..high].select_nth_unstable_by(half, &first);
-        let lower: f64 = entries[low..low + half].iter().map(&weight).sum();
-        if lower >= needed {
-            high = low + half;
-        } else {
-            needed -= lower;
-            low += half;
+    let reached = masses.iter().position(|&mass| {
+        let here = mass > 0.0 && mass >= needed;
+        needed -= if here { 0.0 } else { mass };
+        here
+    });
+    // Rounding may ask for a crumb more than there is: then all are kept.
+    let Some(border) = reached else { return };
+    let mut inner = 0;
+    for i in 0..entries.len() {
+        if bucket(&entries[i]) < border {
+            entries.swap(i, inner);
+            inner += 1;
         }
     }
-    entries.truncate(high);
+    let mut end = inner;
+    for i in inner..entries.len() {
+        if bucket(&entries[i]) == border {
+            entries.swap(i, end);
+            end += 1;
+        }
+    }
+    entries[inner..end].sort_unstable_by(earlier);
+    let mut sum = 0.0;
+    let last = entries[inner..end].iter().position(|entry| {
+        sum += f64::from(entry.weight);
+        sum >= needed
+    });
+    entries.truncate(last.map_or(end, |last| inner + last + 1));
 }
 
 #[cfg(test)]
@@ -275,20 +316,25 @@ mod tests {
 
     #[test]
     fn the_fewest_reaching_a_mass_are_those_a_sorted_sum_would_keep() {
-        let weight = |c: &Candidate| f64::from(c.logit) + 0.25;
         for (n, seed) in [(1, 1), (2, 2), (10, 3), (1000, 4), (4097, 5)] {
-            let all = sorted(&random(n, seed));
-            let total: f64 = all.iter().map(weight).sum();
+            // Multiples of a power of two, so that sums are exact in any order.
+            let mut all: Vec<_> = sorted(&random(n, seed))
+                .into_iter()
+                .map(|c| Ranked { rank: 20.0 - c.logit, weight: c.logit + 0.25, candidate: c })
+                .collect();
+            all.sort_by(earlier);
+            let total: f64 = all.iter().map(|entry| f64::from(entry.weight)).sum();
             for share in [0.0, 0.1, 0.5, 0.9, 1.0, 2.0] {
                 let mut sum = 0.0;
-                let reach = all.iter().position(|c| {
-                    sum += weight(c);
+                let reach = all.iter().position(|entry| {
+                    sum += f64::from(entry.weight);
                     sum >= total * share
                 });
                 let expected = &all[..reach.map_or(n, |i| i + 1)];
                 let mut kept = all.clone();
-                fewest_reaching(&mut kept, total * share, likelier_first, weight);
-                kept.sort_by(likelier_first);
+                kept.reverse();
+                fewest_reaching(&mut kept, total * share, &mut Vec::new());
+                kept.sort_by(earlier);
                 assert_eq!(kept, expected, "n = {n}, share = {share}");
             }
         }
