@@ -10,7 +10,7 @@ use crate::{
     SamplingParams,
     penalties::Penalties,
     rng::Rng,
-    select::{self, Candidate, Ranked},
+    select::{self, Candidate, Cut, Ranked},
 };
 
 /// Memory that all answers of a thread share.
@@ -20,7 +20,6 @@ pub struct Workspace {
     candidates: Vec<Candidate>,
     ranked: Vec<Ranked>,
     masses: Vec<f64>,
-    blocks: Vec<f64>,
     kept: Vec<u64>,
     bytes: Vec<u8>,
 }
@@ -98,13 +97,20 @@ impl Sampler {
         } else if p.typical_p < 1.0 {
             select::at_least(logits, f32::NEG_INFINITY, list);
         } else if p.top_p < 1.0 {
-            let mass = select::mass(logits, best);
-            likely(logits, best, f64::from(p.top_p) * mass, list);
+            let mass = select::mass(logits, best, f32::NEG_INFINITY);
+            let target = f64::from(p.top_p) * mass;
+            if !likely(logits, best, target, list) {
+                let mut cut = select::cut_at_mass(logits, best, target, list);
+                if p.min_p > 0.0 && least(best, p.min_p) > cut.logit {
+                    cut = Cut::at(least(best, p.min_p));
+                }
+                return select::draw_from_all(logits, cut, scale, u, masses);
+            }
             whole = Some(mass);
         } else if p.min_p > 0.0 {
             select::at_least(logits, least(best, p.min_p), list);
         } else {
-            return select::draw_from_all(logits, scale, u, &mut workspace.blocks);
+            return select::draw_from_all(logits, Cut::at(f32::NEG_INFINITY), scale, u, masses);
         }
         if p.typical_p < 1.0 {
             typical(list, p.typical_p, ranked, masses);
@@ -138,19 +144,21 @@ fn least(best: f32, share: f32) -> f32 {
     best + share.min(1.0).ln()
 }
 
-/// Candidates among which the likeliest reach `mass`: as few as are easily found.
-fn likely(logits: &[f32], best: f32, mass: f64, list: &mut Vec<Candidate>) {
+/// More candidates than this are not gathered but cut off by passes over the vocabulary.
+const MANY: usize = 4096;
+
+/// Gathers candidates among which the likeliest reach `mass`. Returns whether it did: not if they are too many.
+fn likely(logits: &[f32], best: f32, mass: f64, list: &mut Vec<Candidate>) -> bool {
     for below in [4.0, 8.0, 12.0] {
         select::at_least(logits, best - below, list);
         if list.iter().map(|c| weight(c, best)).sum::<f64>() >= mass {
-            return;
+            return true;
         }
-        // A flat distribution: the next one would be gathered in vain as well.
-        if list.len() > logits.len() / 4 {
-            break;
+        if list.len() > MANY {
+            return false;
         }
     }
-    select::at_least(logits, f32::NEG_INFINITY, list);
+    false
 }
 
 /// Locally typical sampling (Meister et al. 2022): keeps the tokens whose surprise is closest to the entropy, until
@@ -216,10 +224,14 @@ mod tests {
 
     /// Which tokens come up over many draws.
     fn support(params: &SamplingParams, logits: &[f32]) -> Vec<Token> {
+        support_of(4000, params, logits)
+    }
+
+    fn support_of(draws: usize, params: &SamplingParams, logits: &[f32]) -> Vec<Token> {
         let mut sampler = Sampler::new(params, 1, 0, &[]);
         let mut workspace = Workspace::default();
         let mut seen: Vec<_> =
-            (0..4000).map(|_| sampler.sample(logits, &mut workspace).expect("there are candidates")).collect();
+            (0..draws).map(|_| sampler.sample(logits, &mut workspace).expect("there are candidates")).collect();
         seen.sort_unstable();
         seen.dedup();
         seen
@@ -255,41 +267,55 @@ mod tests {
         assert_eq!(support(&SamplingParams { top_p: 0.65, temperature: 100.0, ..plain() }, &logits), [0, 2]);
     }
 
+    /// What top_p keeps of 10 000 logits, drawn from often enough to see both ends of it.
+    fn kept(top_p: f32, logits: &[f32]) -> (Token, Token, bool) {
+        let seen = support_of(400, &SamplingParams { top_p, ..plain() }, logits);
+        (seen[0], seen[seen.len() - 1], seen.iter().all(|token| token % 2 == 0))
+    }
+
     #[test]
     fn a_flat_distribution_over_a_large_vocabulary_is_cut_at_the_right_mass() {
         let logits: Vec<f32> = (0..10_000).map(|i| if i % 2 == 0 { 1.0 } else { 0.0 }).collect();
         let share_of_even = 1f64.exp() / (1f64.exp() + 1.0);
-        let params = SamplingParams { top_p: (share_of_even * 0.5) as f32, ..plain() };
-        let mut workspace = Workspace::default();
-        Sampler::new(&params, 1, 0, &[]).sample(&logits, &mut workspace);
-        let list = &workspace.candidates;
         // Half of the even ones, and of equals those with the lowest ids.
-        assert!((2499..=2501).contains(&list.len()), "{}", list.len());
-        assert!(list.iter().enumerate().all(|(i, c)| c.token as usize == 2 * i));
+        let (first, last, even) = kept((share_of_even * 0.5) as f32, &logits);
+        assert!(even && first < 50 && (4900..=5002).contains(&last), "{first} {last}");
+        let (_, last, even) = kept((share_of_even * 0.99) as f32, &logits);
+        assert!(even && (9800..=9902).contains(&last), "{last}");
+        assert!(!kept(0.95, &logits).2);
     }
 
     #[test]
-    fn however_the_candidates_are_found_top_p_keeps_what_sorting_would_keep() {
-        // From one sharp peak to no peak at all: each way of finding candidates is taken.
+    fn however_the_border_is_found_top_p_keeps_what_sorting_would_keep() {
+        // From no peak at all to one sharp peak: each way of finding the border is taken.
         for spread in [0.1f32, 1.0, 2.0, 3.0, 5.0, 20.0] {
             let mut rng = Rng::new(5, 0);
             let logits: Vec<f32> =
                 (0..20_000).map(|_| ((0..12).map(|_| rng.uniform()).sum::<f64>() as f32 - 6.0) * spread).collect();
-            let mut sorted: Vec<(usize, f32)> = logits.iter().copied().enumerate().collect();
-            sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let total: f64 = sorted.iter().map(|(_, x)| f64::from(x - sorted[0].1).exp()).sum();
+            let mut sorted: Vec<Candidate> =
+                logits.iter().enumerate().map(|(i, &logit)| Candidate { token: i as Token, logit }).collect();
+            sorted.sort_by(select::likelier_first);
+            let best = sorted[0].logit;
+            let target = 0.9 * sorted.iter().map(|c| weight(c, best)).sum::<f64>();
             let mut sum = 0.0;
-            let reach = sorted.iter().position(|(_, x)| {
-                sum += f64::from(x - sorted[0].1).exp();
-                sum >= total * 0.9
+            let reach = sorted.iter().position(|c| {
+                sum += weight(c, best);
+                sum >= target
             });
-            let mut workspace = Workspace::default();
-            let params = SamplingParams { top_p: 0.9, ..plain() };
-            Sampler::new(&params, 1, 0, &[]).sample(&logits, &mut workspace);
-            let kept = workspace.candidates.len() as i64;
-            // Single precision may move the border by a token in ten thousand.
-            let expected = reach.unwrap() as i64 + 1;
-            assert!((kept - expected).abs() <= 1 + expected / 5_000, "spread {spread}: {kept}, expected {expected}");
+            let expected = reach.unwrap() as i64;
+            let place = |c: &Candidate| sorted.iter().position(|other| other.token == c.token).unwrap() as i64;
+            let cut = select::cut_at_mass(&logits, best, target, &mut Vec::new());
+            let by_cut = place(&Candidate { token: cut.token, logit: cut.logit });
+            let mut list = Vec::new();
+            // Single precision sums in another order may move the border by a token in some thousands.
+            let near = |found: i64| (found - expected).abs() <= expected / 5_000;
+            assert!(near(by_cut), "spread {spread}: {by_cut}, expected {expected}");
+            if likely(&logits, best, target, &mut list) {
+                let rank =
+                    |c: &Candidate| Ranked { rank: best - c.logit, weight: weight(c, best) as f32, candidate: *c };
+                keep_fewest(&mut list, rank, target, &mut Vec::new(), &mut Vec::new());
+                assert!(near(list.iter().map(place).max().unwrap()), "spread {spread}: {}", list.len());
+            }
         }
     }
 

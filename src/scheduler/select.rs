@@ -88,13 +88,22 @@ pub fn top_k(logits: &[f32], k: usize, out: &mut Vec<Candidate>) {
 
 /// Puts every candidate with a logit of at least `least` into `out`, in order of their ids.
 pub fn at_least(logits: &[f32], least: f32, out: &mut Vec<Candidate>) {
+    between(logits, least, f32::INFINITY, out);
+}
+
+/// Puts every candidate with a logit from `least` up to but not including `below` into `out`, in order of their ids.
+fn between(logits: &[f32], least: f32, below: f32, out: &mut Vec<Candidate>) {
     out.clear();
     for (number, block) in logits.chunks(64).enumerate() {
-        if block_max(block) < least {
+        let mut any = false;
+        for &logit in block {
+            any |= logit >= least && logit < below;
+        }
+        if !any {
             continue;
         }
         for (i, &logit) in block.iter().enumerate() {
-            if logit >= least && logit > f32::NEG_INFINITY {
+            if logit >= least && logit < below && logit > f32::NEG_INFINITY {
                 out.push(Candidate { token: (number * 64 + i) as Token, logit });
             }
         }
@@ -123,22 +132,70 @@ pub fn exp(x: f32) -> f32 {
     if x > -87.0 { p * scale } else { 0.0 }
 }
 
-/// The sum of exp((logit - max) * scale) over a block, in lanes.
-fn block_mass(block: &[f32], max: f32, scale: f32) -> f32 {
+/// The sum of exp((logit - max) * scale) over the logits of a block that are at least `least`, in lanes.
+fn block_mass(block: &[f32], max: f32, scale: f32, least: f32) -> f32 {
+    let weight = |x: f32| {
+        let weight = exp((x - max) * scale);
+        if x >= least { weight } else { 0.0 }
+    };
     let mut lanes = [0.0f32; LANES];
     let chunks = block.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += exp((x - max) * scale);
+            *lane += weight(x);
         }
     }
-    rest.iter().map(|&x| exp((x - max) * scale)).chain(lanes).sum()
+    rest.iter().map(|&x| weight(x)).chain(lanes).sum()
 }
 
-/// The sum of exp(logit - max) over the vocabulary.
-pub fn mass(logits: &[f32], max: f32) -> f64 {
-    logits.chunks(BLOCK).map(|block| f64::from(block_mass(block, max, 1.0))).sum()
+/// The sum of exp(logit - max) over the logits that are at least `least`.
+pub fn mass(logits: &[f32], max: f32, least: f32) -> f64 {
+    logits.chunks(BLOCK).map(|block| f64::from(block_mass(block, max, 1.0, least))).sum()
+}
+
+/// A border in the order of likelihood: what is above it is kept, and of equals the lower ids.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cut {
+    /// The least logit kept.
+    pub logit: f32,
+    /// The last token kept of those with exactly that logit.
+    pub token: Token,
+}
+
+impl Cut {
+    /// Keeps everything from `logit` on.
+    pub fn at(logit: f32) -> Self {
+        Self { logit, token: Token::MAX }
+    }
+}
+
+/// Where the likeliest tokens reach the mass `target` (sum of exp(logit - max)). For distributions too flat to gather
+/// their candidates: halves the range of logits by vector passes until few are left to sort. `border` is memory to
+/// reuse.
+pub fn cut_at_mass(logits: &[f32], max: f32, target: f64, border: &mut Vec<Candidate>) -> Cut {
+    let (mut low, mut high) = (max - 88.0, max.next_up());
+    if mass(logits, max, low) < target {
+        // Rounding asks for a crumb more than there is.
+        return Cut::at(f32::NEG_INFINITY);
+    }
+    // Kept: the mass from `high` on is below the target, that from `low` on is not.
+    for _ in 0..16 {
+        let middle = low + (high - low) / 2.0;
+        if mass(logits, max, middle) >= target {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let mut sum = mass(logits, max, high);
+    between(logits, low, high, border);
+    border.sort_unstable_by(likelier_first);
+    let last = border.iter().find(|c| {
+        sum += f64::from(exp(c.logit - max));
+        sum >= target
+    });
+    last.map_or(Cut::at(low), |last| Cut { logit: last.logit, token: last.token })
 }
 
 /// The greatest logit; -inf if there is none.
@@ -146,26 +203,33 @@ pub fn max(logits: &[f32]) -> f32 {
     logits.chunks(BLOCK).map(block_max).fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// Draws from the softmax of `logits * scale` with the random number `u` in `[0, 1)`. `blocks` is memory to reuse.
-/// `None` if all are NaN or -inf.
-pub fn draw_from_all(logits: &[f32], scale: f32, u: f64, blocks: &mut Vec<f64>) -> Option<Token> {
+/// Draws from the softmax of `logits * scale`, above `cut`, with the random number `u` in `[0, 1)`. `masses` is memory
+/// to reuse. `None` if all are NaN or -inf.
+pub fn draw_from_all(logits: &[f32], cut: Cut, scale: f32, u: f64, masses: &mut Vec<f64>) -> Option<Token> {
     let max = max(logits);
     if max == f32::NEG_INFINITY {
         return None;
     }
-    blocks.clear();
-    blocks.extend(logits.chunks(BLOCK).map(|block| f64::from(block_mass(block, max, scale))));
-    let mut left = u * blocks.iter().sum::<f64>();
+    // Up to the last of the equals on the border they are kept, after it they are not.
+    let (head, tail) = logits.split_at((cut.token as usize).saturating_add(1).min(logits.len()));
+    let head = head.chunks(BLOCK).map(|block| (block, cut.logit));
+    let blocks = head.chain(tail.chunks(BLOCK).map(|block| (block, cut.logit.next_up())));
+    masses.clear();
+    masses.extend(blocks.clone().map(|(block, least)| f64::from(block_mass(block, max, scale, least))));
+    let mut left = u * masses.iter().sum::<f64>();
     let mut last = None;
-    for (number, block) in logits.chunks(BLOCK).enumerate() {
-        if left >= blocks[number] {
-            left -= blocks[number];
+    let mut first = 0;
+    for ((block, least), &mass) in blocks.zip(masses.iter()) {
+        let start = first;
+        first += block.len();
+        if left >= mass {
+            left -= mass;
             continue;
         }
         for (i, &x) in block.iter().enumerate() {
-            let weight = f64::from(exp((x - max) * scale));
+            let weight = if x >= least { f64::from(exp((x - max) * scale)) } else { 0.0 };
             if weight > 0.0 {
-                last = Some((number * BLOCK + i) as Token);
+                last = Some((start + i) as Token);
                 left -= weight;
                 if left < 0.0 {
                     return last;
@@ -175,7 +239,7 @@ pub fn draw_from_all(logits: &[f32], scale: f32, u: f64, blocks: &mut Vec<f64>) 
         // The block's own sum was rounded differently: go on with the next one.
         left = left.max(0.0);
     }
-    // Rounding may leave a crumb at the very end. The likeliest token has weight 1, so there always is one.
+    // Rounding may leave a crumb at the very end; the likeliest token is kept by every cut.
     last.or_else(|| argmax(logits))
 }
 
@@ -349,7 +413,7 @@ mod tests {
         let draws = 20_000;
         for i in 0..draws {
             let u = f64::from(i) / f64::from(draws);
-            all[draw_from_all(&logits, 1.0, u, &mut Vec::new()).unwrap() as usize] += 1;
+            all[draw_from_all(&logits, Cut::at(f32::NEG_INFINITY), 1.0, u, &mut Vec::new()).unwrap() as usize] += 1;
             few[draw(&candidates, 1.0, u).unwrap() as usize] += 1;
         }
         for (token, x) in [(0, 1.0f64), (1, 2.0), (3, 0.0)] {
