@@ -77,8 +77,7 @@ fn the_table_of_crates_is_what_cargo_says() {
             (one(cells[0]), (one(cells[1]), quoted(cells[2]).map(ToOwned::to_owned).collect()))
         })
         .collect();
-    let real: BTreeMap<_, _> =
-        crates().into_iter().map(|(name, ours)| (name, (ours.folder, ours.ours))).collect();
+    let real: BTreeMap<_, _> = crates().into_iter().map(|(name, ours)| (name, (ours.folder, ours.ours))).collect();
     let names = |table: &BTreeMap<String, _>| table.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(names(&listed), names(&real), "{PAGE}, \"## Crates\" (left) and the workspace (right) differ");
     for (name, row) in &real {

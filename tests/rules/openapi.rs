@@ -115,7 +115,9 @@ fn every_example_works() {
             assert!(answer.body.contains(text.as_str()), "no {text:?} in {exchange}");
         }
         let json = match example.content_type.as_str() {
-            "application/json" => serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {exchange}")),
+            "application/json" => {
+                serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {exchange}"))
+            }
             "text/event-stream" => events(&answer.body),
             _ => Value::Null,
         };
@@ -128,5 +130,5 @@ fn every_example_works() {
 /// The events of a stream as an array; `[DONE]` as a string.
 fn events(stream: &str) -> Value {
     let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect()
+    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| Value::from(data))).collect()
 }

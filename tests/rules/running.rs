@@ -41,7 +41,7 @@ impl Running {
     /// Starts it and waits for its address. Panics with what it printed if there is none.
     pub fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut process = tern(data.path())
+        let process = tern(data.path())
             .args(["serve", "--echo", "--port", "0"])
             .current_dir(data.path())
             .stdin(Stdio::null())
@@ -49,22 +49,21 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut running = Self { process, address: String::new(), data };
         let (sender, lines) = channel();
-        drain(process.stdout.take().unwrap(), sender.clone());
-        drain(process.stderr.take().unwrap(), sender);
+        drain(running.process.stdout.take().unwrap(), sender.clone());
+        drain(running.process.stderr.take().unwrap(), sender);
         let mut printed = String::new();
         while let Ok(line) = lines.recv_timeout(PATIENCE) {
-            let found = line.split_once("http://127.0.0.1:").map(|(_, rest)| rest.to_owned());
-            printed += &line;
-            printed.push('\n');
-            if let Some(rest) = found {
+            if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                let running = Self { process, address: format!("127.0.0.1:{port}"), data };
+                running.address = format!("127.0.0.1:{port}");
                 running.await_health();
                 return running;
             }
+            printed += &line;
+            printed.push('\n');
         }
-        let _ = process.kill();
         panic!("{TERN} serve --echo --port 0 printed no address:\n{printed}");
     }
 
