@@ -153,7 +153,10 @@ impl Scheduler {
         limits.context_length = limits.context_length.min(limits.kv_cells);
         let shared = Arc::new(Shared {
             limits,
-            parallel: config.parallel.min(limits.max_sequences).max(1) as usize,
+            // A batch has room for all of them and a token of someone's prompt.
+            parallel: (config.parallel.min(limits.max_sequences) as usize)
+                .min(limits.max_batch_tokens.saturating_sub(1))
+                .max(1),
             queue_limit: config.queue,
             inbox: Mutex::new(Inbox {
                 queue: VecDeque::new(),
@@ -314,5 +317,17 @@ impl Drop for Events {
         self.cancelled.store(true, Ordering::Release);
         self.shared.inbox().nudged = true;
         self.shared.wake.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_and_events_may_go_to_any_thread() {
+        fn check<T: Send + Sync>() {}
+        check::<Scheduler>();
+        check::<Events>();
     }
 }

@@ -10,7 +10,7 @@
 //! a place and cells (`admit.rs`), gives each admitted answer a sequence with the longest prefix that any sequence,
 //! running or idle, holds (`sequences.rs`, `cells.rs`), and computes one step (`step.rs`): every decoding answer by one
 //! token, and at most one chunk of prompts (`plan.rs`). A step without prompts is run in parts where that is faster,
-//! as measured (`cost.rs`). From the logits `sampler.rs` chooses a token (`penalties.rs`, `select.rs`, `rng.rs`,
+//! as measured (`cost.rs`). From the logits `sampler.rs` chooses a token (`penalties.rs`, `select.rs`, `softmax.rs`, `rng.rs`,
 //! `logprobs.rs`), and `text.rs` turns tokens into text that may be shown.
 //!
 //! # What is promised
@@ -53,6 +53,7 @@ mod rng;
 pub mod sampler;
 mod select;
 mod sequences;
+mod softmax;
 pub mod stats;
 mod step;
 mod text;

@@ -5,6 +5,7 @@ use tern_engine::{Token, Tokenizer};
 use crate::{
     TokenLogprob, TopLogprob,
     select::{self, Candidate},
+    softmax,
 };
 
 /// What is reported for `token`, with its `top` likeliest alternatives, from the logits it was chosen from.
@@ -17,7 +18,7 @@ pub fn token_logprob(
     candidates: &mut Vec<Candidate>,
 ) -> TokenLogprob {
     let best = select::max(logits);
-    let ln_mass = select::mass(logits, best, f32::NEG_INFINITY).ln() as f32;
+    let ln_mass = softmax::mass(logits, best, f32::NEG_INFINITY).ln() as f32;
     // A token that penalties or a bias brought in although its probability is 0 gets the least number, not -inf, which
     // JSON cannot write.
     let ln_p = |logit: f32| {

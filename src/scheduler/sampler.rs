@@ -11,6 +11,7 @@ use crate::{
     penalties::Penalties,
     rng::Rng,
     select::{self, Candidate, Cut, Ranked},
+    softmax,
 };
 
 /// Memory that all answers of a thread share.
@@ -97,20 +98,20 @@ impl Sampler {
         } else if p.typical_p < 1.0 {
             select::at_least(logits, f32::NEG_INFINITY, list);
         } else if p.top_p < 1.0 {
-            let mass = select::mass(logits, best, f32::NEG_INFINITY);
+            let mass = softmax::mass(logits, best, f32::NEG_INFINITY);
             let target = f64::from(p.top_p) * mass;
             if !likely(logits, best, target, list) {
                 let mut cut = select::cut_at_mass(logits, best, target, list);
                 if p.min_p > 0.0 && least(best, p.min_p) > cut.logit {
                     cut = Cut::at(least(best, p.min_p));
                 }
-                return select::draw_from_all(logits, cut, scale, u, masses);
+                return softmax::draw_from_all(logits, cut, scale, u, masses);
             }
             whole = Some(mass);
         } else if p.min_p > 0.0 {
             select::at_least(logits, least(best, p.min_p), list);
         } else {
-            return select::draw_from_all(logits, Cut::at(f32::NEG_INFINITY), scale, u, masses);
+            return softmax::draw_from_all(logits, Cut::at(f32::NEG_INFINITY), scale, u, masses);
         }
         if p.typical_p < 1.0 {
             typical(list, p.typical_p, ranked, masses);
@@ -127,12 +128,12 @@ impl Sampler {
         }
         // In the order of ids, so that the draw does not depend on how a selection happened to arrange them.
         order_by_id(list, logits, &mut workspace.kept);
-        select::draw(list, scale, u)
+        softmax::draw(list, scale, u)
     }
 }
 
 fn weight(candidate: &Candidate, best: f32) -> f64 {
-    f64::from(select::exp(candidate.logit - best))
+    f64::from(softmax::exp(candidate.logit - best))
 }
 
 fn best_of(candidates: &[Candidate]) -> f32 {

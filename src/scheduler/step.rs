@@ -293,9 +293,9 @@ impl Worker {
         }
     }
 
-    /// Nothing idle is left and the step needs cells: the youngest answer waits, or, if there is only one, it ends.
+    /// Giving up what is idle does not suffice: the youngest answer is set aside, or, if there is only one, it ends.
     fn free_cells(&mut self) {
-        if self.sequences.evict(self.decoder.as_mut()) || self.preempt_youngest() {
+        if self.preempt_youngest() {
             return;
         }
         let only = self.active.iter().find(|answer| answer.seq.is_some()).map(|answer| answer.key);
