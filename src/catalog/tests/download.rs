@@ -14,7 +14,7 @@ async fn a_pull_puts_the_file_where_huggingface_hub_looks_for_it() {
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert_eq!(fs::read_link(&path).unwrap().to_str().unwrap(), format!("../../../blobs/{etag}"));
     assert_eq!(fs::read_to_string(place.repo().join("refs/main")).unwrap(), COMMIT);
-    assert_eq!(place.blobs(), [etag.clone()]);
+    assert_eq!(place.blobs(), std::slice::from_ref(&etag));
     assert!(place.settings.cache_dir.join(format!(".locks/models--org--name/{etag}.lock")).exists());
 }
 
