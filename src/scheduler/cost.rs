@@ -20,6 +20,8 @@ const TRY_EVERY: u64 = 4;
 const STALE: u64 = 512;
 /// Parts must be better than the whole by this factor; smaller differences are noise.
 const WORTH_IT: f64 = 0.95;
+/// And by this much, in seconds: passes of the smallest models jitter by more than they differ.
+const WORTH_IT_SECONDS: f64 = 100e-6;
 
 /// Chunks of a prompt smaller than this waste the matrix kernels.
 const LEAST_CHUNK: usize = 32;
@@ -143,7 +145,8 @@ impl CostModel {
                 .min_by(|a, b| a.0.total_cmp(&b.0))
                 .unwrap_or((f64::INFINITY, j));
         }
-        if best[k].0 >= self.sizes[k].median() * WORTH_IT {
+        let whole = self.sizes[k].median();
+        if best[k].0 >= (whole * WORTH_IT).min(whole - WORTH_IT_SECONDS) {
             return vec![k];
         }
         let mut parts = Vec::new();
