@@ -8,16 +8,17 @@ use tern_engine::{EngineError, Token, Tokenizer};
 
 use crate::ffi::Model;
 
-/// Longest text that is tokenized. llama.cpp counts tokens in `int`, and one byte gives at most a few.
-const TEXT_LIMIT: usize = 256 << 20;
+/// Longest text that is tokenized, in bytes: several times what fits the longest contexts there are. It bounds the
+/// stack below.
+const TEXT_LIMIT: usize = 8 << 20;
 
 /// Texts up to this length are tokenized on the caller's thread.
 const SHORT_TEXT: usize = 4 << 10;
 
-/// Stack for each byte of a long text. Some vocabularies split words with C++'s `std::regex`, which recurses for each
-/// character of a match: one endless word would overflow an ordinary stack and end the process. See the README for
-/// the measurement.
-const STACK_PER_BYTE: usize = 1 << 10;
+/// Stack for each byte of a long text. Some vocabularies (DeepSeek's, Falcon's) split words with C++'s `std::regex`,
+/// which recurses for each character of a match: on an ordinary stack one endless word ends the process. Measured with
+/// 100,000 characters in one word: 16 MB are too little, 32 MB enough. What is not used is never touched.
+const STACK_PER_BYTE: usize = 512;
 
 /// What one token is.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,5 +1,7 @@
 //! The llama engine through its public door, on the tiny models of `tests/fixtures`.
 
+/// The suite that every engine runs.
+mod conformance;
 /// Batches, sequences and the KV cache: limits are errors, copies are exact, a full cache is unchanged.
 mod decoder;
 /// Vectors against PyTorch's, limits, cancelling.
