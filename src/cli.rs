@@ -1,0 +1,371 @@
+//! The command line: commands, their own flags, and how arguments are read. The settings that commands share are in
+//! `settings.rs`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
+
+use crate::{
+    settings::{ModelArgs, PlaceArgs, ServerArgs},
+    values::Whole,
+};
+
+const ABOUT: &str = "One local server for small language models, with OpenAI's API.";
+
+const EXAMPLES: &str = "\
+`tern` alone is `tern serve`. Every setting is a flag (--port), a variable (TERN_PORT) and a key of tern.toml (port);
+flags win over the environment, the environment over the file. `tern serve --help` explains each.
+
+Examples:
+  tern                                        serve on http://127.0.0.1:8080 (try it out: /docs)
+  tern chat                                   talk to the built-in model about Tern
+  tern pull qwen2.5-0.5b                      fetch a model; then: tern chat qwen2.5-0.5b
+  tern serve --model mine=/models/mine.gguf   serve a file of your own
+  tern bench qwen2.5-0.5b                     how fast is it here, and how fast could it be?
+  tern doctor                                 what could be wrong on this machine?";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  tern serve --port 9000 --parallel 4 --ctx-size 4096 --threads 4
+  tern serve --model a=/x/a.gguf --model b=/x/b.gguf --memory-budget 4GiB
+  tern serve --host 0.0.0.0 --allowed-host models.example.org
+  TERN_PORT=9000 TERN_KEEP_ALIVE=never tern serve
+
+The same in tern.toml:
+  port = 9000
+  keep-alive = \"never\"
+  [models]
+  a = \"/x/a.gguf\"";
+
+const CHAT_EXAMPLES: &str = "\
+In the chat: /help lists the commands, Ctrl-C stops an answer, Ctrl-D ends. Lines piped in are one turn each.
+
+Examples:
+  tern chat
+  tern chat qwen2.5-0.5b --system \"Answer in one sentence.\" --temperature 0
+  tern chat --prompt \"Which port does Tern use?\"
+  tern chat qwen2.5-0.5b --url http://127.0.0.1:8080";
+
+const PULL_EXAMPLES: &str = "\
+HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE are honoured. A download that was stopped goes on
+where it ended.
+
+Examples:
+  tern pull qwen2.5-0.5b
+  tern pull qwen2.5-0.5b:q4_k_m
+  tern pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q8_0.gguf";
+
+const BENCH_EXAMPLES: &str = "\
+Without --url the engine alone is measured, in this process. With --url a running server is, through its API and from
+outside, as its clients see it; several --url are measured one after the other and compared with the first.
+
+Examples:
+  tern bench qwen2.5-0.5b
+  tern bench ./model.gguf --prompt-tokens 2048 --runs 3 --batch 1,2,4,8
+  tern bench qwen2.5-0.5b --url http://127.0.0.1:8080 --url http://127.0.0.1:8081 --clients 8 --requests 24";
+
+/// One local server for small language models.
+#[derive(Debug, Parser)]
+#[command(name = "tern", version = crate::VERSION, about = ABOUT, after_help = EXAMPLES, max_term_width = 120)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API over HTTP (what `tern` alone does).
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// Chat in the terminal; answers appear as they are written.
+    #[command(after_help = CHAT_EXAMPLES)]
+    Chat(ChatArgs),
+    /// Fetch a model of the catalogue, or any GGUF file of a Hugging Face repository.
+    #[command(after_help = PULL_EXAMPLES)]
+    Pull(PullArgs),
+    /// List the catalogue and the models on disk.
+    Models(ModelsArgs),
+    /// Show what a model file contains and what it would take; reads the header only.
+    Inspect(InspectArgs),
+    /// Measure the speed of a model here, or of running servers.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
+    /// Print the OpenAPI description of the API as JSON.
+    Openapi,
+    /// Check this build and this machine, and say what to do about what is wrong.
+    Doctor(DoctorArgs),
+}
+
+/// Flags of `tern serve`.
+#[derive(Debug, Default, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    /// Addresses and limits.
+    pub server: ServerArgs,
+    #[command(flatten)]
+    /// How models are run.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Flags of `tern chat`.
+#[derive(Debug, Args)]
+pub struct ChatArgs {
+    /// The model. [default: --default-model; with --url the server's first model]
+    #[arg(id = "MODEL")]
+    pub model: Option<String>,
+    /// Talk to the server at this address instead of loading the model in this process.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Send this key with --url, as `Authorization: Bearer KEY`.
+    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", hide_env_values = true, requires = "url")]
+    pub api_key: Option<String>,
+    /// Instructions that stand before the dialogue.
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// Ask this one thing, print the answer and end.
+    #[arg(short, long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// 0 always takes the most likely token; higher values, up to 2, vary more.
+    /// [default: 0.7; 0 for the built-in model, which has facts to tell]
+    #[arg(long, value_name = "T", value_parser = unit_range(0.0, 2.0))]
+    pub temperature: Option<f32>,
+    /// Take only the most likely tokens that together reach this probability, 0 to 1.
+    #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = unit_range(0.0, 1.0))]
+    pub top_p: f32,
+    /// Longest answer in tokens. [default: what the context holds]
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<Whole<1, 16_777_216>>,
+    /// The same seed and the same words give the same answer.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    /// How models are run.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Flags of `tern pull`.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// NAME or NAME:QUANT of the catalogue (`tern models`), or org/repo:file of the hub.
+    #[arg(id = "MODEL")]
+    pub model: String,
+    /// Fetch it even though it would not fit into this machine's memory.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    /// How models are run, for the memory it would take.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Flags of `tern models`.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// Print JSON: {"on_disk": [...], "catalogue": [...]}.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// How models are run, for the memory they would take.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Flags of `tern inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A file, or the id of a model on disk.
+    #[arg(id = "MODEL")]
+    pub model: String,
+    /// Also list every tensor with its type and shape.
+    #[arg(long)]
+    pub tensors: bool,
+    /// Also list the whole metadata, long values shortened.
+    #[arg(long)]
+    pub metadata: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// How models are run, for the memory it would take.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Flags of `tern bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A file or the id of a model; with --url the model's id on those servers.
+    #[arg(id = "MODEL")]
+    pub model: String,
+    /// Measure the server at this address (plain OpenAI API). Repeatable: the others are compared with the first.
+    #[arg(long, value_name = "URL")]
+    pub url: Vec<String>,
+    /// Clients that ask at the same time.
+    #[arg(long, value_name = "N", default_value = "1", requires = "url")]
+    pub clients: Whole<1, 1024>,
+    /// Requests in all. [default: 4 for each client]
+    #[arg(long, value_name = "M", requires = "url")]
+    pub requests: Option<Whole<1, 1_000_000>>,
+    /// Give all requests one system prompt of --prompt-tokens words, as an assistant's users would.
+    #[arg(long, requires = "url")]
+    pub shared_prefix: bool,
+    /// Length of the prompt; with --url in words, which are about as many tokens.
+    #[arg(long, value_name = "N", default_value = "512")]
+    pub prompt_tokens: Whole<1, 1_000_000>,
+    /// Tokens generated in each run or request.
+    #[arg(long, visible_alias = "max-tokens", value_name = "N", default_value = "64")]
+    pub generate: Whole<1, 1_000_000>,
+    /// Runs; the figures are their median, with the least and the most.
+    #[arg(long, value_name = "N", default_value = "5", conflicts_with = "url")]
+    pub runs: Whole<1, 1000>,
+    /// Sequences decoded together, one figure for each number in the list.
+    #[arg(long, value_name = "LIST", default_value = "1", value_delimiter = ',', conflicts_with = "url")]
+    pub batch: Vec<Whole<1, 256>>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// How models are run.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Flags of `tern doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    /// Addresses and limits, which are checked.
+    pub server: ServerArgs,
+    #[command(flatten)]
+    /// How models are run, which is checked.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// Reads the arguments of the process (the first is the program's name).
+///
+/// # Errors
+/// What clap says: wrong usage, or a request for help or the version, which it prints just the same.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let first = args.get(1).map(|arg| arg.to_string_lossy().into_owned());
+    let own = ["-h", "--help", "-V", "--version"];
+    if first.is_none_or(|arg| arg.starts_with('-') && !own.contains(&arg.as_str())) {
+        args.insert(1.min(args.len()), "serve".into());
+    }
+    Cli::try_parse_from(args)
+}
+
+/// A value that clap refuses may come from the environment, which its message does not say. This does.
+pub fn environment_note(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = flag.split_whitespace().next()?.strip_prefix("--")?.trim_end_matches(['=', '[']);
+    let variable = variable(flag);
+    let set = std::env::var(&variable).ok()?;
+    let given = std::env::args().any(|arg| arg.strip_prefix("--").is_some_and(|arg| arg.starts_with(flag)));
+    (!given && set.contains(&value)).then(|| format!("note: the value stands in the environment: {variable}={set}"))
+}
+
+/// The environment's name of a flag.
+pub(crate) fn variable(flag: &str) -> String {
+    format!("TERN_{}", flag.to_uppercase().replace('-', "_"))
+}
+
+/// The settings a file may have: the flags of `tern serve`, the repeatable ones as tables.
+pub(crate) fn keys() -> Vec<String> {
+    let command = Cli::command();
+    let serve = command.find_subcommand("serve").into_iter().flat_map(|serve| serve.get_arguments());
+    let key = |flag: &str| match flag {
+        "config" | "help" => None,
+        "model" | "template" => Some(format!("{flag}s")),
+        flag => Some(flag.to_owned()),
+    };
+    serve.filter_map(|arg| key(arg.get_long()?)).collect()
+}
+
+fn unit_range(min: f32, max: f32) -> impl Fn(&str) -> Result<f32, String> + Clone {
+    move |text| match text.parse() {
+        Ok(value) if (min..=max).contains(&value) => Ok(value),
+        _ => Err(format!("expected a number from {min} to {max}")),
+    }
+}
+
+/// Where a path on the command line may be a file or a model id: a file, if there is one or it looks like one.
+pub(crate) fn as_file(text: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(text);
+    let looks_like_one = text.ends_with(".gguf") && !text.contains(':') || text.starts_with(['.', '/', '~']);
+    (looks_like_one || path.is_file()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(args: &[&str]) -> Command {
+        parse(args.iter().map(|arg| arg.into())).unwrap_or_else(|error| panic!("{error}")).command
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tern_alone_and_tern_with_flags_alone_serve() {
+        assert!(matches!(command(&["tern"]), Command::Serve(_)));
+        let Command::Serve(args) = command(&["tern", "--port", "9000", "--echo"]) else { panic!("not serve") };
+        assert_eq!((args.server.port.map(Whole::get), args.models.echo), (Some(9000), Some(true)));
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_of_its_name_and_a_consequence() {
+        let command = Cli::command();
+        for name in ["serve", "chat", "models"] {
+            let command = command.find_subcommand(name).unwrap();
+            for arg in command.get_arguments().filter(|arg| arg.get_env().is_some() || name == "serve") {
+                let Some(flag) = arg.get_long().filter(|flag| *flag != "help") else { continue };
+                let env = arg.get_env().unwrap_or_else(|| panic!("--{flag} has no variable"));
+                assert_eq!(env.to_str(), Some(variable(flag).as_str()));
+                assert!(arg.get_help().is_some_and(|help| help.to_string().len() > 40), "--{flag} lacks help");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_is_a_file_and_a_name_is_a_model() {
+        for text in ["./x", "/x/y.gguf", "model.gguf"] {
+            assert!(as_file(text).is_some(), "{text}");
+        }
+        for text in ["qwen2.5-0.5b:q8_0@llama", "tern-guide", "org/repo:model.gguf"] {
+            assert!(as_file(text).is_none(), "{text}");
+        }
+    }
+}

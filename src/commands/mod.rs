@@ -1,0 +1,100 @@
+//! One file or folder a command, and what they share: how the catalogue and the registry are put together.
+
+pub mod bench;
+pub mod chat;
+pub mod doctor;
+pub mod inspect;
+pub mod models;
+pub mod pull;
+pub mod serve;
+
+use std::path::{Path, PathBuf};
+
+use tern_catalog::{Catalog, CatalogConfig, hub};
+use tern_engine::{Engine, EngineError, ModelInfo, ModelSource};
+use tern_registry::{Registry, engines};
+
+use crate::{
+    Error,
+    builtin::{self, Builtin},
+    cli,
+    config::Config,
+};
+
+/// The models of this machine, and the built-in one among them.
+pub(crate) struct Models {
+    /// Which are loaded.
+    pub registry: Registry,
+    /// A temporary one is deleted when this goes.
+    _builtin: Builtin,
+}
+
+impl Models {
+    /// Puts the built-in model on disk, and makes the catalogue and the registry. Must be called within the runtime.
+    pub fn open(config: &Config) -> Result<Self, Error> {
+        let builtin =
+            Builtin::place(&config.data_dir).map_err(Error::io("the built-in model cannot be put on disk"))?;
+        let mut extra: Vec<(String, PathBuf)> = vec![(builtin::ID.to_owned(), builtin.path.clone())];
+        extra.extend(config.models.iter().map(|named| (named.name.clone(), named.path.clone())));
+        // A file the user names so wins over the built-in model.
+        if config.models.iter().any(|named| named.name == builtin::ID) {
+            extra.remove(0);
+        }
+        let hub = hub::Settings::from_env()?;
+        let catalog = Catalog::new(CatalogConfig { models_dir: config.models_dir.clone(), hub, extra });
+        Ok(Self { registry: Registry::new(catalog, config.registry.clone()), _builtin: builtin })
+    }
+}
+
+/// A model that a command was given by id or by path.
+pub(crate) struct Given {
+    /// Its id, or its path as given.
+    pub name: String,
+    /// Where it is.
+    pub source: ModelSource,
+    /// What runs it.
+    pub engine: &'static dyn Engine,
+    /// What its header says.
+    pub info: ModelInfo,
+    /// Keeps a temporary built-in model on disk.
+    _models: Option<Models>,
+}
+
+impl Given {
+    /// Finds the model that `text` names. Reads headers only.
+    pub fn find(text: &str, config: &Config) -> Result<Self, Error> {
+        if let Some(path) = cli::as_file(text) {
+            let (engine, info) = inspect(&path)?;
+            let source = ModelSource::Path(path);
+            return Ok(Self { name: text.to_owned(), source, engine, info, _models: None });
+        }
+        let models = Models::open(config)?;
+        let entry = models.registry.status(text)?.entry;
+        let slot = engines().iter().find(|slot| slot.name == entry.engine);
+        let engine = slot.ok_or_else(|| Error::Refused(format!("no engine \"{}\"", entry.engine)))?.engine()?;
+        Ok(Self { name: entry.id, source: entry.source, engine, info: entry.info, _models: Some(models) })
+    }
+
+    /// Its file, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            ModelSource::Path(path) => Some(path),
+            ModelSource::Script(_) => None,
+        }
+    }
+}
+
+/// Offers a file to every engine; the first that can run it takes it.
+fn inspect(path: &Path) -> Result<(&'static dyn Engine, ModelInfo), Error> {
+    let source = ModelSource::Path(path.to_owned());
+    let mut refused = None;
+    for slot in engines().iter().filter(|slot| slot.name != "echo") {
+        match slot.engine().and_then(|engine| Ok((engine, engine.inspect(&source)?))) {
+            Ok(found) => return Ok(found),
+            // A missing or damaged file is the same to every engine, and its message the best there is.
+            Err(error @ (EngineError::Io { .. } | EngineError::InvalidModel { .. })) => return Err(error.into()),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.map_or_else(|| Error::Refused("this build has no engine".to_owned()), Error::from))
+}

@@ -1,0 +1,110 @@
+//! `tern serve`: the server, from its first line on the terminal to the last request at shutdown.
+
+use std::{io, process::ExitCode};
+
+use tern_api::{ApiConfig, Server};
+use tern_registry::{Registry, engines, machine};
+
+use crate::{Error, VERSION, commands::Models, config::Config, output, settings::LogFormat, signals::Signals};
+
+/// Serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the port cannot be had or the built-in model cannot be placed.
+pub async fn run(config: Config) -> Result<ExitCode, Error> {
+    let models = Models::open(&config)?;
+    let server = &config.server;
+    let mut allowed_hosts = server.allowed_hosts.clone();
+    allowed_hosts.push(server.host.clone());
+    let api = ApiConfig {
+        body_limit: server.body_limit,
+        allowed_hosts,
+        cors_origins: server.cors_origins.clone(),
+        fallback_model: server.fallback_model.clone(),
+        version: VERSION,
+    };
+    let address = address(&server.host, server.port);
+    let bound = Server::bind(&address, models.registry.clone(), api).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => Error::PortInUse { address: address.clone() },
+        _ => Error::Listen { address: address.clone(), source },
+    })?;
+    let local = bound.local_addr().map_err(Error::io("the server's own address"))?;
+    // An address for every interface is none that a browser could open.
+    let shown = if local.ip().is_unspecified() { format!("localhost:{}", local.port()) } else { local.to_string() };
+    // Before the address is shown: whoever reads it may send a signal.
+    let signals = Signals::listen().map_err(Error::io("signals cannot be received"))?;
+    for (name, line) in summary(&config, &models.registry, &shown) {
+        match config.log_format {
+            LogFormat::Text => output::print(&format!("{name:<8} {line}\n")),
+            LogFormat::Json => tracing::info!("{name}: {line}"),
+        }
+    }
+    bound.run(shutdown(signals), server.grace).await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn address(host: &str, port: u16) -> String {
+    match host.parse() {
+        Ok(std::net::IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+/// What a person wants to know at start, in one line each.
+fn summary(config: &Config, registry: &Registry, address: &str) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("address", format!("http://{address} (try it out: http://{address}/docs)"))];
+    let models: Vec<String> = registry.list().into_iter().map(|model| model.entry.id).collect();
+    let shown = models.iter().take(6).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if models.len() > 6 { ", ... (tern models)" } else { "" };
+    lines.push(("models", format!("{}: {shown}{more}; more in {}", models.len(), config.models_dir.display())));
+    for slot in engines().iter().filter(|slot| slot.name != "echo") {
+        lines.push(("engine", engine_line(slot)));
+    }
+    let detected = machine::threads();
+    let why = match config.registry.threads {
+        n if n == detected.count => detected.reason,
+        _ => format!("as set; {} would be the default: {}", detected.count, detected.reason),
+    };
+    lines.push(("threads", format!("{} ({why})", config.registry.threads)));
+    let budget = match config.registry.memory_budget {
+        u64::MAX => "no limit".to_owned(),
+        bytes => output::size(bytes),
+    };
+    let limit = machine::memory_limit().map_or("unknown".to_owned(), output::size);
+    lines.push(("memory", format!("budget {budget} for loaded models, of {limit} on this machine")));
+    if let Some(file) = &config.file {
+        lines.push(("config", file.display().to_string()));
+    }
+    lines.push(("version", format!("{VERSION}; Ctrl-C stops")));
+    lines
+}
+
+/// Name, version and instruction sets of an engine, or the feature to enable.
+fn engine_line(slot: &tern_registry::EngineSlot) -> String {
+    let build = match slot.engine() {
+        Ok(engine) => engine.build(),
+        Err(error) => return error.to_string(),
+    };
+    // The widest say it all: who has avx512f has avx2.
+    const TELLING: [&str; 9] =
+        ["amx_int8", "avx512_bf16", "avx512_vnni", "avx512f", "avx_vnni", "avx2", "sve", "i8mm", "asimddp"];
+    let has = |name: &&&str| build.cpu_features.iter().any(|feature| feature == **name);
+    let mut sets: Vec<&str> = TELLING.iter().filter(has).copied().take(3).collect();
+    sets.extend(build.accelerators.iter().map(String::as_str));
+    if sets.is_empty() {
+        sets.push("baseline instructions only: see tern doctor");
+    }
+    format!("{} {} ({}), reads {}", slot.name, build.version, sets.join(", "), slot.reads)
+}
+
+/// Waits for the first signal to stop. The second ends the process at once.
+async fn shutdown(mut signals: Signals) {
+    let name = signals.next().await;
+    tracing::info!("{name}: finishing running requests; once more ends at once");
+    tokio::spawn(async move {
+        signals.next().await;
+        tracing::warn!("ended with requests running");
+        std::process::exit(130);
+    });
+}

@@ -1,0 +1,8 @@
+//! The commands as a user runs them: what they print, how they fail, what signals do.
+
+mod bench; // tern bench, here and against servers
+mod chat; // tern chat, with a model of its own and with a server
+mod models; // tern models, inspect, doctor, openapi: looking without loading
+mod serve; // tern serve: start, port, signals
+mod settings; // flags, environment, tern.toml, help
+mod support; // runs the binary; nothing clever
