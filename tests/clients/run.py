@@ -20,7 +20,10 @@ import support
 
 HERE = pathlib.Path(__file__).resolve().parent
 VENV = support.ROOT / ".venv"
-PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE)]
+# Failing asserts show the whole exchange; nothing is written beside the tests.
+PYTEST = [
+    "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "verbosity_assertions=2", "--rootdir", str(HERE),
+]
 
 
 def suites():

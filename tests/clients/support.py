@@ -129,7 +129,7 @@ class Exchange:
         assert error["code"] is None or isinstance(error["code"], str), self
         return error
 
-    def __str__(self):
+    def __repr__(self):
         sent = self.sent if len(self.sent) < 2000 else self.sent[:2000] + b"... (%d bytes)" % len(self.sent)
         headers = "".join(f"{name}: {value}\n" for name, value in self.headers.items())
         return (
