@@ -16,8 +16,9 @@ use crate::{
 const ABOUT: &str = "One local server for small language models, with OpenAI's API.";
 
 const EXAMPLES: &str = "\
-`tern` alone is `tern serve`. Every setting is a flag (--port), a variable (TERN_PORT) and a key of tern.toml (port);
-flags win over the environment, the environment over the file. `tern serve --help` explains each.
+`tern` alone is `tern serve`. Every setting is a flag (--port), a variable (TERN_PORT) and a key of
+tern.toml (port); flags win over the environment, and the environment wins over the file.
+`tern serve --help` explains each.
 
 Examples:
   tern                                        serve on http://127.0.0.1:8080 (try it out: /docs)
@@ -50,8 +51,8 @@ Examples:
   tern chat qwen2.5-0.5b --url http://127.0.0.1:8080";
 
 const PULL_EXAMPLES: &str = "\
-HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE are honoured. A download that was stopped goes on
-where it ended.
+HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE are honoured. A download that was
+stopped goes on where it ended.
 
 Examples:
   tern pull qwen2.5-0.5b
@@ -59,8 +60,9 @@ Examples:
   tern pull Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q8_0.gguf";
 
 const BENCH_EXAMPLES: &str = "\
-Without --url the engine alone is measured, in this process. With --url a running server is, through its API and from
-outside, as its clients see it; several --url are measured one after the other and compared with the first.
+Without --url the engine alone is measured, in this process. With --url a running server is, through
+its API and from outside, as its clients see it; several --url are measured one after the other and
+compared with the first.
 
 Examples:
   tern bench qwen2.5-0.5b

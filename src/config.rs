@@ -165,7 +165,7 @@ impl Layer {
             toml::from_str(text).map_err(|error| ConfigError::File { path: path.into(), message: wrong(error) })
         }
         let known = cli::keys();
-        for key in part::<toml::Table>(path, text)?.keys().filter(|key| !known.contains(key)) {
+        if let Some(key) = part::<toml::Table>(path, text)?.keys().find(|key| !known.contains(key)) {
             let hint = nearest(key, &known);
             return Err(ConfigError::UnknownKey { path: path.into(), key: key.clone(), hint });
         }

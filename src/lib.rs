@@ -6,7 +6,7 @@
 //! - [`cli`] and [`settings`]: commands and flags; their help is the reference.
 //! - [`values`]: the kinds of values flags have.
 //! - [`config`]: flags, environment and `tern.toml` become one checked [`config::Config`].
-//! - [`telemetry`]: logging.
+//! - [`telemetry`] starts logging.
 //! - [`builtin`]: the model in the binary.
 //! - [`commands`]: one file or folder a command.
 //! - [`client`]: a client of OpenAI's API, for the commands that take `--url`.

@@ -86,12 +86,14 @@ impl Given {
 
 /// Offers a file to every engine; the first that can run it takes it.
 fn inspect(path: &Path) -> Result<(&'static dyn Engine, ModelInfo), Error> {
+    // A missing file is no matter of engines.
+    std::fs::metadata(path).map_err(Error::io(path.display().to_string()))?;
     let source = ModelSource::Path(path.to_owned());
     let mut refused = None;
     for slot in engines().iter().filter(|slot| slot.name != "echo") {
         match slot.engine().and_then(|engine| Ok((engine, engine.inspect(&source)?))) {
             Ok(found) => return Ok(found),
-            // A missing or damaged file is the same to every engine, and its message the best there is.
+            // A damaged file is the same to every engine, and its message the best there is.
             Err(error @ (EngineError::Io { .. } | EngineError::InvalidModel { .. })) => return Err(error.into()),
             Err(error) => refused = refused.or(Some(error)),
         }

@@ -2,14 +2,16 @@ use super::support::Home;
 
 #[test]
 fn one_question_is_answered_on_stdout_alone() {
-    let answer = Home::new().run(&["chat", "echo", "--echo", "--prompt", "hello there"]);
+    let answer =
+        Home::new().run(&["chat", "echo", "--echo", "--temperature", "0", "--log", "error", "--prompt", "hello there"]);
     assert_eq!(answer.stderr, "");
     assert_eq!(answer.ok(), "hello there\n");
 }
 
 #[test]
 fn each_line_of_a_pipe_is_a_turn_until_quit() {
-    let answer = Home::new().run_with_input(&["chat", "echo", "--echo"], "one\n\ntwo\n/reset\nthree\n/quit\nfour\n");
+    let answer = Home::new()
+        .run_with_input(&["chat", "echo", "--echo", "--temperature", "0"], "one\n\ntwo\n/reset\nthree\n/quit\nfour\n");
     assert_eq!(answer.ok(), "one\ntwo\nthree\n");
 }
 
@@ -17,7 +19,7 @@ fn each_line_of_a_pipe_is_a_turn_until_quit() {
 fn a_running_server_can_answer_instead() {
     let home = Home::new();
     let server = home.serve(&[]);
-    let answer = home.run(&["chat", "echo", "--url", &server.url(), "-p", "over the wire"]).ok();
+    let answer = home.run(&["chat", "echo", "--url", &server.url(), "--temperature", "0", "-p", "over the wire"]).ok();
     assert_eq!(answer, "over the wire\n");
     let unknown = home.run(&["chat", "nobody", "--url", &server.url(), "-p", "hi"]);
     unknown.fails(1, &["404", "nobody", "echo"]);
@@ -25,7 +27,7 @@ fn a_running_server_can_answer_instead() {
 
 #[test]
 fn reasoning_is_not_part_of_a_piped_answer() {
-    let answer = Home::new().run(&["chat", "echo-reasoning", "--echo", "-p", "hi"]).ok();
+    let answer = Home::new().run(&["chat", "echo-reasoning", "--echo", "--temperature", "0", "-p", "hi"]).ok();
     assert!(!answer.contains("think") && !answer.trim().is_empty(), "{answer}");
 }
 

@@ -57,15 +57,13 @@ impl Home {
         let mut command = self.tern(&["serve", "--echo", "--port", "0"]);
         let mut child = command.args(args).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut log = BufReader::new(child.stderr.take().unwrap());
         let first = lines.next().map(Result::unwrap).unwrap_or_default();
-        let port = first.split("http://127.0.0.1:").nth(1).unwrap_or_else(|| {
-            let output = child.wait();
-            panic!(
-                "no address in {first:?}, ended with {output:?}: {}",
-                log.lines().map_while(Result::ok).collect::<String>()
-            )
-        });
+        let Some(port) = first.split("http://127.0.0.1:").nth(1) else {
+            let (status, mut said) = (child.wait(), String::new());
+            let _ = log.read_to_string(&mut said);
+            panic!("no address in {first:?}, ended with {status:?}: {said}");
+        };
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         // A full pipe would stop the server.
         std::thread::spawn(move || lines.for_each(drop));
@@ -96,7 +94,7 @@ impl Ended {
     /// Asserts success and returns what was printed.
     #[track_caller]
     pub fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "{self:#?}");
+        assert_eq!(self.code, Some(0), "tern {}: {self:#?}", self.args.join(" "));
         self.stdout
     }
 
@@ -110,7 +108,7 @@ impl Ended {
     /// Asserts this exit code, and that each part is in what was said on stderr.
     #[track_caller]
     pub fn fails(self, code: i32, parts: &[&str]) {
-        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert_eq!(self.code, Some(code), "tern {}: {self:#?}", self.args.join(" "));
         for part in parts {
             assert!(self.stderr.contains(part), "no {part:?} in {self:#?}");
         }
@@ -151,7 +149,8 @@ impl Served {
 
     /// Asks for a streamed answer of a model, and waits for its first piece.
     pub fn stream(&self, model: &str) -> BufReader<TcpStream> {
-        let body = serde_json::json!({"model": model, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+        let messages = serde_json::json!([{"role": "user", "content": "hi"}]);
+        let body = serde_json::json!({"model": model, "stream": true, "temperature": 0, "messages": messages});
         let mut answer = BufReader::new(self.send("POST", "/v1/chat/completions", &body.to_string()).unwrap());
         let mut seen = String::new();
         while !seen.contains("\"content\":\"") || seen.ends_with("\"content\":\"\"") {

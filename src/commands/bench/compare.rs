@@ -5,6 +5,8 @@ use crate::output::Table;
 
 /// One figure of an outcome: its name, how to read it, and whether more is better.
 type Figure = (&'static str, fn(&Outcome) -> Option<f64>, bool);
+/// A number that is shown without a ratio.
+type Count = (&'static str, fn(&Outcome) -> u64);
 
 const FIGURES: [Figure; 6] = [
     ("total tokens/s", |o| Some(o.total_per_second), true),
@@ -33,7 +35,7 @@ pub(super) fn table(plan: &Plan, results: &[(String, Outcome)]) -> String {
         }
         table.row(row);
     }
-    let counts: [(&str, fn(&Outcome) -> u64); 4] = [
+    let counts: [Count; 4] = [
         ("prompt tokens", |o| o.prompt_tokens),
         ("of these cached", |o| o.cached_tokens),
         ("completion tokens", |o| o.completion_tokens),

@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use serde::Serialize;
-use tern_engine::{Batch, BatchToken, Decoder, LoadOptions, TextModel, Token, Tokenizer};
+use tern_engine::{Batch, BatchToken, Capability, Decoder, LoadOptions, TextModel, Token, Tokenizer};
 use tern_gguf::{Header, split};
 
 use super::{bandwidth, spread::Spread};
@@ -57,6 +57,9 @@ struct Decode {
 
 /// Loads the model and runs it. Blocks for as long as that takes.
 pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Report, Error> {
+    if !given.info.capabilities.iter().any(|c| matches!(c, Capability::Chat | Capability::Completion)) {
+        return Err(no_text(given));
+    }
     let most = plan.batches.iter().copied().max().unwrap_or(1);
     let length = plan.prompt_tokens.saturating_add(plan.generate);
     if length > given.info.context_length {
@@ -82,8 +85,7 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
     };
     let model = given.engine.load(&given.source, &options, &mut progress)?;
     let load_seconds = started.elapsed().as_secs_f64();
-    let missing = || Error::Refused(format!("{} does not generate text; only such models are measured", given.name));
-    let TextModel { tokenizer, mut decoder } = model.text.ok_or_else(missing)?;
+    let TextModel { tokenizer, mut decoder } = model.text.ok_or_else(|| no_text(given))?;
     let mut bench = Bench { tokens: tokens(&*tokenizer, length), plan, decoder: &mut *decoder };
 
     let mut prefill = Vec::new();
@@ -129,6 +131,10 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
         memory_read,
         weights_read_bytes,
     })
+}
+
+fn no_text(given: &Given) -> Error {
+    Error::Refused(format!("{} does not generate text; only such models are measured", given.name))
 }
 
 struct Bench<'a> {
