@@ -1,10 +1,11 @@
 //! The table of routes, the settings of the API, and its description.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use poem::{Endpoint, Response, Route, endpoint::make_sync, get, http::StatusCode, web::Html};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
-use tern_registry::Registry;
+use tern_catalog::{Catalog, CatalogConfig};
+use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
     app::{CatalogApi, LoadingApi, PullApi, ServerApi},
@@ -93,11 +94,13 @@ pub fn app(registry: Registry, config: ApiConfig) -> impl Endpoint<Output = Resp
     Envelope::new(routes, state.config)
 }
 
-/// The description of the API as it is committed: pretty, with a newline at the end.
-///
-/// Must be called within a tokio runtime.
-pub fn openapi_json(registry: Registry, config: ApiConfig) -> String {
-    let state = State { registry, config: Arc::new(config) };
+/// The description of the API as it is committed: pretty, with a newline at the end. The same for every server.
+pub fn openapi_json() -> String {
+    // The service wants its state, and describing it asks nothing of it: no folder is read, no task started.
+    let hub = tern_catalog::hub::Settings::new(PathBuf::new());
+    let catalog = Catalog::new(CatalogConfig { models_dir: PathBuf::new(), hub, extra: Vec::new() });
+    let registry = Registry::new(catalog, RegistryConfig { keep_alive: None, ..RegistryConfig::default() });
+    let state = State { registry, config: Arc::default() };
     let compact = service(&state).spec();
     let value: serde_json::Value = serde_json::from_str(&compact).unwrap_or_default();
     let mut pretty = serde_json::to_string_pretty(&value).unwrap_or(compact);

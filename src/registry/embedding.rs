@@ -103,7 +103,7 @@ impl EmbedHandle {
                 TrySendError::Disconnected(_) => EngineError::Failed("the embedding thread has ended".into()).into(),
             });
         }
-        let result = answer.await.unwrap_or_else(|_| Err(EngineError::Cancelled));
+        let result = answer.await.unwrap_or(Err(EngineError::Cancelled));
         drop(guard);
         Ok(result?)
     }

@@ -35,7 +35,7 @@ pub fn engines() -> &'static [EngineSlot] {
                 name: "echo",
                 reads: "its own scripts",
                 feature: "",
-                engine: Some(Box::new(tern_echo::EchoEngine::default())),
+                engine: Some(Box::new(tern_echo::EchoEngine)),
             },
         ]
     })

@@ -64,6 +64,9 @@ impl Table {
         if let Some(entry) = Self::lookup(&state, name)? {
             return Ok(entry);
         }
+        if let Some(entry) = self.echo.then(|| echo_entry(name)).flatten().filter(|_| name.contains('?')) {
+            return Ok(entry);
+        }
         // A file may have been put there a moment ago.
         self.refresh(&mut state, true);
         if let Some(entry) = Self::lookup(&state, name)? {
@@ -148,14 +151,17 @@ fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
 
 /// The echo engine's models, whose ids are the names of its scripts.
 fn echo_entries() -> Vec<ModelEntry> {
-    let Some(engine) = by_name("echo").and_then(|slot| slot.engine().ok()) else { return Vec::new() };
-    let entry = |id: &str| {
-        let source = ModelSource::Script(id.to_owned());
-        let info = engine.inspect(&source).ok()?;
-        let (id, modified) = (id.to_owned(), SystemTime::UNIX_EPOCH);
-        Some(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, modified })
-    };
-    echo_scripts().iter().filter_map(|id| entry(id)).collect()
+    echo_scripts().iter().filter_map(|id| echo_entry(id)).collect()
+}
+
+/// One model of the echo engine. Scripts may be called with settings of their own (`echo-slow?step_ms=5`); those are
+/// not listed, but answer.
+fn echo_entry(id: &str) -> Option<ModelEntry> {
+    let engine = by_name("echo")?.engine().ok()?;
+    let source = ModelSource::Script(id.to_owned());
+    let info = engine.inspect(&source).ok()?;
+    let (id, modified) = (id.to_owned(), SystemTime::UNIX_EPOCH);
+    Some(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, modified })
 }
 
 /// The engine a name asks for, if there is none of that name.
