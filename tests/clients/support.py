@@ -161,7 +161,10 @@ def call(method, path, body=None, headers=None, base=None):
     try:
         headers = {"content-type": "application/json", **(headers or {})}
         headers = {name: value for name, value in headers.items() if value is not None}
-        connection.request(method, path, sent if body is not None else None, headers)
+        try:
+            connection.request(method, path, sent if body is not None else None, headers)
+        except BrokenPipeError:
+            pass  # refused before all of it was sent; the answer is there to be read
         response = connection.getresponse()
         return Exchange(method, path, sent, response, response.read())
     finally:
