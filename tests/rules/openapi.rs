@@ -66,8 +66,13 @@ fn the_committed_description_is_current() {
 #[test]
 fn the_served_description_is_the_committed_one() {
     let server = Running::start();
-    let served: Value = serde_json::from_str(&server.ask("GET", "/openapi.json", None).body).unwrap();
-    assert_eq!(served, serde_json::from_str::<Value>(&description()).unwrap());
+    let mut served: Value = serde_json::from_str(&server.ask("GET", "/openapi.json", None).body).unwrap();
+    let printed: Value = serde_json::from_str(&description()).unwrap();
+    // A server says which commit it is; a committed file cannot.
+    let version = served["info"]["version"].as_str().unwrap_or_default();
+    assert!(version.starts_with(printed["info"]["version"].as_str().unwrap()), "{version}");
+    served["info"]["version"] = printed["info"]["version"].clone();
+    assert!(served == printed, "GET /openapi.json and `tern openapi` differ");
 }
 
 fn examples() -> Vec<(String, Example)> {
