@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use poem::{Endpoint, Response, Route, endpoint::make_sync, get, http::StatusCode, web::Html};
+use poem::{Endpoint, IntoEndpoint, Response, Route, endpoint::make_sync, get, http::StatusCode, web::Html};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tern_catalog::{Catalog, CatalogConfig};
 use tern_registry::{Registry, RegistryConfig};
@@ -25,7 +25,7 @@ pub struct ApiConfig {
     pub cors_origins: Vec<String>,
     /// Model for requests that name none or an unknown one.
     pub fallback_model: Option<String>,
-    /// Version, for `system_fingerprint` and the description.
+    /// Version as `/health` shows it, perhaps with the commit behind it.
     pub version: &'static str,
 }
 
@@ -74,7 +74,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         CatalogApi(s()),
         ServerApi(s()),
     );
-    OpenApiService::new(apis, "Tern", state.config.version)
+    OpenApiService::new(apis, "Tern", env!("CARGO_PKG_VERSION"))
         .summary("A local server for small language models")
         .description(include_str!("description.md"))
         .license(LicenseObject::new("MIT OR Apache-2.0"))
@@ -86,11 +86,16 @@ pub fn app(registry: Registry, config: ApiConfig) -> impl Endpoint<Output = Resp
     let service = service(&state);
     let description = service.spec();
     let docs = service.swagger_ui();
+    // Paths are complete in the description, so nothing is stripped; the root stays free for the page.
+    let service = Arc::new(service.into_endpoint());
     let routes = Route::new()
         .at("/", get(make_sync(|_| Html(include_str!("welcome.html")))).head(make_sync(|_| StatusCode::OK)))
         .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
         .nest("/docs", docs)
-        .nest("/", service);
+        .nest_no_strip("/v1", service.clone())
+        .nest_no_strip("/api", service.clone())
+        .at("/health", service.clone())
+        .at("/metrics", service);
     Envelope::new(routes, state.config)
 }
 

@@ -39,6 +39,7 @@ impl State {
 
     /// Changes when the same seed may give another answer: version and engine.
     pub fn fingerprint(&self, engine: &str) -> String {
-        format!("tern-{}-{engine}", self.config.version)
+        let version = self.config.version.split(' ').next().unwrap_or_default();
+        format!("tern-{version}-{engine}")
     }
 }

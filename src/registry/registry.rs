@@ -343,6 +343,21 @@ impl Registry {
     /// Unloads idle models, least recently used first, until `cost` fits into the budget.
     fn make_room(&self, slots: &mut HashMap<String, Slot>, id: &str, cost: &Cost) -> Result<(), RegistryError> {
         let needed = cost.total_bytes();
+        let out_of_memory = |used, budget| RegistryError::OutOfMemory {
+            id: id.to_owned(),
+            needed,
+            weights: cost.weights_bytes,
+            kv: cost.kv_bytes(),
+            fixed: cost.fixed_bytes,
+            context_tokens: cost.context_tokens,
+            used,
+            budget,
+        };
+        // Nobody loses a place for a model that would not fit even then.
+        let pinned = slots.values().filter(|slot| !slot.is_idle()).map(Slot::bytes).fold(0, u64::saturating_add);
+        if pinned.saturating_add(needed) > self.0.config.memory_budget {
+            return Err(out_of_memory(pinned, self.0.config.memory_budget));
+        }
         loop {
             let used = slots.values().map(Slot::bytes).fold(0, u64::saturating_add);
             let budget = self.0.config.memory_budget;
@@ -356,7 +371,7 @@ impl Registry {
             let idle = slots
                 .iter()
                 .filter_map(|(id, slot)| match slot {
-                    Slot::Ready(loaded) if loaded.leases() == 0 => {
+                    Slot::Ready(loaded) if slot.is_idle() => {
                         Some((loaded.last_used.lock().map_or_else(|e| *e.into_inner(), |at| *at), id.clone()))
                     }
                     _ => None,
@@ -364,16 +379,7 @@ impl Registry {
                 .min();
             let Some((_, idle)) = idle else {
                 let (used, budget) = if private > available { (0, available) } else { (used, budget) };
-                return Err(RegistryError::OutOfMemory {
-                    id: id.to_owned(),
-                    needed,
-                    weights: cost.weights_bytes,
-                    kv: cost.kv_bytes(),
-                    fixed: cost.fixed_bytes,
-                    context_tokens: cost.context_tokens,
-                    used,
-                    budget,
-                });
+                return Err(out_of_memory(used, budget));
             };
             slots.remove(&idle);
             tracing::info!(model = %idle, "unloaded to make room for {id}");
@@ -409,6 +415,10 @@ impl Registry {
 }
 
 impl Slot {
+    fn is_idle(&self) -> bool {
+        matches!(self, Slot::Ready(loaded) if loaded.leases() == 0)
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Slot::Loading { cost, .. } => cost.total_bytes(),

@@ -64,7 +64,7 @@ impl Table {
         if let Some(entry) = Self::lookup(&state, name)? {
             return Ok(entry);
         }
-        if let Some(entry) = self.echo.then(|| echo_entry(name)).flatten().filter(|_| name.contains('?')) {
+        if let Some(entry) = self.overridden(name)? {
             return Ok(entry);
         }
         // A file may have been put there a moment ago.
@@ -87,6 +87,12 @@ impl Table {
             Some((id, _, reason)) => Err(RegistryError::Unusable { id: id.clone(), reason: reason.clone() }),
             None => Ok(None),
         }
+    }
+
+    /// A script of the echo engine with overrides (`echo-slow?step_ms=5`): a model of its own that is not listed.
+    fn overridden(&self, name: &str) -> Result<Option<ModelEntry>, RegistryError> {
+        let script = name.split_once('?').filter(|(script, _)| self.echo && echo_scripts().contains(script));
+        script.map(|_| echo_entry(name)).transpose()
     }
 
     fn refresh(&self, state: &mut State, force: bool) {
@@ -151,17 +157,16 @@ fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
 
 /// The echo engine's models, whose ids are the names of its scripts.
 fn echo_entries() -> Vec<ModelEntry> {
-    echo_scripts().iter().filter_map(|id| echo_entry(id)).collect()
+    echo_scripts().iter().filter_map(|id| echo_entry(id).ok()).collect()
 }
 
-/// One model of the echo engine. Scripts may be called with settings of their own (`echo-slow?step_ms=5`); those are
-/// not listed, but answer.
-fn echo_entry(id: &str) -> Option<ModelEntry> {
-    let engine = by_name("echo")?.engine().ok()?;
+fn echo_entry(id: &str) -> Result<ModelEntry, RegistryError> {
     let source = ModelSource::Script(id.to_owned());
-    let info = engine.inspect(&source).ok()?;
+    let info = by_name("echo").map(|slot| slot.engine().and_then(|engine| engine.inspect(&source)));
+    let info = info.unwrap_or(Err(EngineError::NotBuilt { engine: "echo", feature: "" }));
+    let info = info.map_err(|error| RegistryError::Unusable { id: id.to_owned(), reason: error.to_string() })?;
     let (id, modified) = (id.to_owned(), SystemTime::UNIX_EPOCH);
-    Some(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, modified })
+    Ok(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, modified })
 }
 
 /// The engine a name asks for, if there is none of that name.

@@ -1,7 +1,10 @@
 //! JSON in and out. The schema comes from poem-openapi, parsing from serde: only serde can say which field was wrong
 //! (`param`), refuse a number where a string belongs, and take `16.0` for an integer.
 
-use poem::{IntoResponse, Request, RequestBody, Response, error::ReadBodyError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use poem::{Body, IntoResponse, Request, RequestBody, Response, error::ReadBodyError};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     payload::Payload,
@@ -19,6 +22,9 @@ pub(crate) struct BodyLimit(pub usize);
 /// Longest message about a wrong body: parsers quote what they saw, which may be a whole image.
 const MAX_MESSAGE: usize = 400;
 
+/// How long a body that is refused is read on.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
 /// A JSON request body. The content type is not looked at: `curl -d` sends another one.
 pub struct ApiBody<T>(pub T);
 
@@ -32,18 +38,26 @@ impl<T: DeserializeOwned> ApiBody<T> {
                 format!("the request body is larger than {limit} bytes (--body-limit)"),
             )
         };
-        // A declared length is refused before the body is read.
         let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
+        let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
         if declared.is_some_and(|n| n > limit) {
+            drain(body).await;
             return Err(too_large());
         }
-        let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
         let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
             ReadBodyError::PayloadTooLarge => too_large(),
             other => ApiError::new(400, "invalid_body", format!("the request body could not be read: {other}")),
         })?;
         parse(&bytes).map(Self)
     }
+}
+
+/// Reads what a client still sends and throws it away, for a while: closing the connection under it would lose the
+/// answer that says why.
+async fn drain(body: Body) {
+    let mut chunks = body.into_bytes_stream();
+    let all = async { while let Some(Ok(_)) = chunks.next().await {} };
+    let _ = tokio::time::timeout(DRAIN_TIME, all).await;
 }
 
 /// Parses a JSON object.
