@@ -144,8 +144,8 @@ fn shape(header: &Header, architecture: &str) -> Result<(), Problem> {
         }
     }
     let first = heads.first().copied().unwrap_or(0);
-    if first > 0 {
-        let head = number("attention.key_length").map_or(u64::from(hidden) / first, u64::from);
+    if let Some(usual) = u64::from(hidden).checked_div(first) {
+        let head = number("attention.key_length").map_or(usual, u64::from);
         if head == 0 {
             return bad("attention.key_length", head, "at least 1");
         }

@@ -44,11 +44,11 @@ fn tiny_bert_tokenizes_as_the_contract_says() {
     conformance::tokenizer(&tiny_bert, RoundTrip::Lossy);
 }
 
-/// Six layers and 8-bit weights: activations are rounded to 8 bits by blocks, so one last bit of difference in a sum
-/// can move a whole block. Measured: see the README.
+/// Attention sums in F16, in blocks that depend on the batch, through all layers. Measured: 0.063 at 512 tokens, of logits
+/// between -7 and 7.
 #[test]
 fn the_guide_model_decodes_as_the_contract_says() {
-    conformance::text(&guide, Tolerance { absolute: 0.5 });
+    conformance::text(&guide, Tolerance { absolute: 0.1 });
 }
 
 #[test]

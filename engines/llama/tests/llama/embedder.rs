@@ -46,14 +46,14 @@ fn many_inputs_come_back_in_order() {
 #[test]
 fn inputs_beyond_the_limits_are_errors_with_numbers() {
     let (_, mut embedder) = tiny_bert();
-    assert_eq!((embedder.dimensions(), embedder.max_tokens()), (32, 64));
-    embedder.embed(&[vec![5; 64]], &|| false).unwrap();
+    assert_eq!((embedder.dimensions(), embedder.max_tokens()), (32, 128));
+    embedder.embed(&[vec![5; 128]], &|| false).unwrap();
     let error = |input: Vec<u32>| {
         let (_, mut embedder) = tiny_bert();
         embedder.embed(&[vec![5], input], &|| false).unwrap_err().to_string()
     };
-    let long = error(vec![5; 65]);
-    assert!(long.contains("input 1 has 65 tokens") && long.contains("at most 64"), "{long}");
+    let long = error(vec![5; 129]);
+    assert!(long.contains("input 1 has 129 tokens") && long.contains("at most 128"), "{long}");
     assert!(error(vec![]).contains("input 1 has no tokens"));
     assert!(error(vec![100_000]).contains("token 100000"));
 }
@@ -61,7 +61,7 @@ fn inputs_beyond_the_limits_are_errors_with_numbers() {
 #[test]
 fn cancelling_stops_between_passes() {
     let (_, mut embedder) = tiny_bert();
-    let inputs = vec![vec![5; 64]; 20];
+    let inputs = vec![vec![5; 128]; 20];
     let asked = Cell::new(0);
     let result = embedder.embed(&inputs, &|| {
         asked.set(asked.get() + 1);

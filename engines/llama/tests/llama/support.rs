@@ -14,8 +14,9 @@ use tern_llama::LlamaEngine;
 /// Measured: 0.004 for logits between -5 and 5; the rounding of keys and values to F16 is nearly all of it.
 pub const LOGIT_TOLERANCE: f32 = 0.02;
 
-/// The same tokens in another batch: other kernels and another order of sums. Measured: below 0.005.
-pub const BATCH_TOLERANCE: f32 = 0.02;
+/// The same tokens in another batch: attention sums in F16 and in blocks that depend on the batch. Measured: 0.0094 at
+/// 512 tokens, 0.003 at 24.
+pub const BATCH_TOLERANCE: f32 = 0.015;
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
