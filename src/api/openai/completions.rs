@@ -300,6 +300,8 @@ fn sampling(request: &CompletionRequest) -> SamplingFields {
 pub(crate) struct Running {
     pub events: Events,
     pub echo: String,
+    /// Characters of tokens before the prompt's text that are not part of it (BOS).
+    pub hidden: u32,
 }
 
 /// Submits every prompt at once; the scheduler runs them together.
@@ -325,11 +327,12 @@ pub(crate) fn submit(request: &CompletionRequest, lease: &Lease, id: &str) -> Re
     let start = |prompt: Prompt| {
         // Tokenized once here: with `echo` the same tokens are spelled out.
         let tokens = prompt.clone().tokens(tokenizer)?;
-        let echo_text = match (&prompt, echo) {
-            (_, false) => String::new(),
-            (Prompt::Text(text), true) => text.clone(),
-            (Prompt::Tokens(_), true) => spell(tokenizer, &tokens),
+        let spelled = if echo { spell(tokenizer, &tokens) } else { String::new() };
+        let (echo_text, hidden) = match &prompt {
+            Prompt::Text(text) if echo => (text.clone(), spelled.strip_suffix(text.as_str()).unwrap_or_default()),
+            Prompt::Text(_) | Prompt::Tokens(_) => (spelled.clone(), ""),
         };
+        let hidden = hidden.chars().count() as u32;
         let completion = Completion {
             id: id.to_owned(),
             prompt: Prompt::Tokens(tokens),
@@ -337,7 +340,7 @@ pub(crate) fn submit(request: &CompletionRequest, lease: &Lease, id: &str) -> Re
             prompt_logprobs: request.logprobs.filter(|_| echo),
         };
         let events = complete(&text.scheduler, tokenizer, completion)?;
-        Ok(Running { events, echo: echo_text })
+        Ok(Running { events, echo: echo_text, hidden })
     };
     let running: Result<Vec<_>, tern_chat::TurnError> = prompts.into_iter().map(start).collect();
     running.map_err(|error| match ApiError::from(error) {
@@ -361,14 +364,16 @@ pub(crate) struct Collector {
     logprobs: bool,
     /// Where the next token of each answer begins in its text, in characters.
     offsets: Vec<u32>,
+    /// As in [`Running`].
+    hidden: u32,
     prompt_logprobs: CompletionLogprobs,
 }
 
 impl Collector {
-    pub fn new(prompt: u32, n: u32, request: &CompletionRequest) -> Self {
+    pub fn new(prompt: u32, n: u32, hidden: u32, request: &CompletionRequest) -> Self {
         let offsets = vec![0; n as usize];
         let logprobs = request.logprobs.is_some();
-        Self { first: prompt * n, n, logprobs, offsets, prompt_logprobs: CompletionLogprobs::default() }
+        Self { first: prompt * n, n, logprobs, offsets, hidden, prompt_logprobs: CompletionLogprobs::default() }
     }
 
     /// What begins every answer: with `echo` the prompt and its logprobs.
@@ -387,8 +392,9 @@ impl Collector {
         Ok(match event {
             Event::Prefill(_) => More::Nothing,
             Event::Prompt(entries) => {
-                let offset = self.prompt_logprobs.extend(&entries, 0);
-                self.offsets.fill(offset);
+                let end = self.prompt_logprobs.extend(&entries, 0);
+                self.prompt_logprobs.hide(self.hidden);
+                self.offsets.fill(end.saturating_sub(self.hidden));
                 More::Prompt
             }
             Event::Delta(delta) => {
@@ -429,7 +435,7 @@ async fn whole(state: &State, request: CompletionRequest, id: String) -> Result<
     let n = answers(request.n)?;
     let (mut choices, mut total) = (Vec::new(), Summary::default());
     for (prompt, mut running) in running.into_iter().enumerate() {
-        let mut collector = Collector::new(prompt as u32, n, &request);
+        let mut collector = Collector::new(prompt as u32, n, running.hidden, &request);
         let mut answers = collector.opening(&running.echo);
         loop {
             let Some(event) = running.events.next().await else {

@@ -98,7 +98,7 @@ impl CompletionStream {
     fn begin(&mut self, running: Vec<Running>, lease: Lease) {
         let mut merged = SelectAll::new();
         for (prompt, running) in running.into_iter().enumerate() {
-            let mut collector = Collector::new(prompt as u32, self.n, &self.request);
+            let mut collector = Collector::new(prompt as u32, self.n, running.hidden, &self.request);
             // Logprobs of the prompt come with an event of their own; the opening waits for it.
             let wait = !running.echo.is_empty() && self.request.logprobs.is_some();
             if !running.echo.is_empty() && !wait {

@@ -6,6 +6,8 @@ use poem_openapi::Object;
 use serde::Serialize;
 use tern_scheduler::TokenLogprob;
 
+use crate::http::union::Nullable;
+
 /// Logprobs of a chat answer.
 #[derive(Debug, Clone, Default, Object, Serialize)]
 pub struct ChatLogprobs {
@@ -70,29 +72,38 @@ pub struct CompletionLogprobs {
     /// The tokens' texts.
     pub tokens: Vec<String>,
     /// Their logprobs; null for the first token of a prompt.
-    pub token_logprobs: Vec<Option<f32>>,
+    pub token_logprobs: Vec<Nullable<f32>>,
     /// At each place the most likely tokens with their logprobs; null for the first token of a prompt.
-    pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
+    pub top_logprobs: Vec<Nullable<BTreeMap<String, f32>>>,
     /// Where each token begins in the text, in characters.
     pub text_offset: Vec<u32>,
     /// The tokens' ids.
     pub token_ids: Vec<u32>,
 }
 
+/// How many characters begin in these bytes: a character in several tokens counts where it begins.
+fn characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u32
+}
+
 impl CompletionLogprobs {
+    /// Makes the first `hidden` characters take no room: tokens that were put before a text and are not part of it.
+    pub fn hide(&mut self, hidden: u32) {
+        self.text_offset.iter_mut().for_each(|offset| *offset = offset.saturating_sub(hidden));
+    }
+
     /// Appends `entries`, the first of which begins at character `offset`. Returns where the next one begins.
     pub fn extend(&mut self, entries: &[TokenLogprob], mut offset: u32) -> u32 {
         for entry in entries {
-            let token = text(&entry.bytes);
             self.text_offset.push(offset);
-            offset += token.chars().count() as u32;
-            self.tokens.push(token);
-            self.token_logprobs.push(entry.logprob.map(finite));
+            offset += characters(&entry.bytes);
+            self.tokens.push(text(&entry.bytes));
+            self.token_logprobs.push(Nullable(entry.logprob.map(finite)));
             let top = entry.logprob.map(|_| {
                 let pair = |top: &tern_scheduler::TopLogprob| (text(&top.bytes), finite(top.logprob));
                 entry.top.iter().map(pair).collect()
             });
-            self.top_logprobs.push(top);
+            self.top_logprobs.push(Nullable(top));
             self.token_ids.push(entry.token);
         }
         offset

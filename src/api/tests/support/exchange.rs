@@ -1,0 +1,143 @@
+//! A request with its whole response, and what tests ask of it.
+
+use std::fmt;
+
+use poem::http::HeaderMap;
+use serde_json::Value;
+
+/// A request and its response.
+pub struct Exchange {
+    pub request: String,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{}\n< {}", self.request, self.status)?;
+        for (name, value) in &self.headers {
+            writeln!(f, "< {name}: {}", value.to_str().unwrap_or("?"))?;
+        }
+        writeln!(f, "{}", self.body.chars().take(8000).collect::<String>())
+    }
+}
+
+impl Exchange {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// The JSON of a 200.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{self}");
+        self.json()
+    }
+
+    /// The answer's text, of a chat or a completion.
+    #[track_caller]
+    pub fn text(&self) -> String {
+        let json = self.ok();
+        let choice = &json["choices"][0];
+        let text = choice["message"]["content"].as_str().or(choice["text"].as_str());
+        text.unwrap_or_else(|| panic!("no text: {self}")).to_owned()
+    }
+
+    /// The message of an error with this status, `code` and `param`.
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str, param: impl Into<Option<&'static str>>) -> String {
+        assert_eq!(self.status, status, "{self}");
+        assert_eq!(self.header("content-type"), Some("application/json"), "{self}");
+        let body = self.json();
+        check_error(&body).unwrap_or_else(|reason| panic!("{reason}: {self}"));
+        let error = &body["error"];
+        assert_eq!(error["code"], code, "code: {self}");
+        assert_eq!(error["param"].as_str(), param.into(), "param: {self}");
+        error["message"].as_str().unwrap().to_owned()
+    }
+
+    /// The events of a stream.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Event> {
+        assert_eq!(self.status, 200, "{self}");
+        assert_eq!(self.header("content-type"), Some("text/event-stream"), "{self}");
+        parse_events(&self.body)
+    }
+
+    /// The JSON of every event of a stream that ends as it should.
+    #[track_caller]
+    pub fn chunks(&self) -> Vec<Value> {
+        let mut events = self.events();
+        assert_eq!(events.pop(), Some(Event::Done), "no [DONE] at the end: {self}");
+        assert!(!events.contains(&Event::Done), "more than one [DONE]: {self}");
+        events.into_iter().filter_map(|event| event.data().cloned()).collect()
+    }
+
+    /// What a stream says in answer `index`, from the deltas of a chat or the texts of a completion.
+    #[track_caller]
+    pub fn said(&self, index: u64) -> String {
+        let chunks = self.chunks();
+        let choices = chunks.iter().flat_map(|chunk| chunk["choices"].as_array().unwrap());
+        let mine = choices.filter(|choice| choice["index"] == index);
+        mine.filter_map(|choice| choice["delta"]["content"].as_str().or(choice["text"].as_str())).collect()
+    }
+}
+
+/// Whether a body is exactly `{"error": {"message", "type", "param", "code"}}`.
+pub fn check_error(body: &Value) -> Result<(), String> {
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+    if keys(body) != Some(vec!["error".to_owned()]) {
+        return Err(format!("not {{\"error\": ...}} alone: {body}"));
+    }
+    let error = &body["error"];
+    if keys(error) != Some(["message", "type", "param", "code"].map(str::to_owned).to_vec()) {
+        return Err(format!("not message, type, param and code: {error}"));
+    }
+    let text = |key: &str| error[key].as_str().is_some_and(|text| !text.is_empty());
+    let text_or_null = |key: &str| error[key].is_null() || text(key);
+    if !(text("message") && text("type") && text_or_null("param") && text_or_null("code")) {
+        return Err(format!("a field of the wrong type: {error}"));
+    }
+    Ok(())
+}
+
+/// One event of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Data(Value),
+    Done,
+    Comment(String),
+}
+
+impl Event {
+    pub fn data(&self) -> Option<&Value> {
+        match self {
+            Self::Data(data) => Some(data),
+            Self::Done | Self::Comment(_) => None,
+        }
+    }
+}
+
+/// Reads a stream as strictly as it was written: each block is one `data: ` line or one comment, nothing else.
+#[track_caller]
+pub fn parse_events(text: &str) -> Vec<Event> {
+    let blocks = text.strip_suffix("\n\n").unwrap_or_else(|| panic!("the stream breaks off: {text:?}"));
+    let event = |block: &str| {
+        assert!(!block.contains(['\n', '\r']), "more than one line: {block:?}");
+        if let Some(comment) = block.strip_prefix(": ") {
+            return Event::Comment(comment.to_owned());
+        }
+        match block.strip_prefix("data: ") {
+            Some("[DONE]") => Event::Done,
+            Some(data) => Event::Data(serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"))),
+            None => panic!("neither data nor a comment: {block:?}"),
+        }
+    };
+    blocks.split("\n\n").map(event).collect()
+}

@@ -1,0 +1,67 @@
+//! The server on a loopback socket, for what only a real connection shows: a client that goes away.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tern_api::{ApiConfig, Server};
+use tern_registry::{Registry, RegistryConfig};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+/// A running server.
+pub struct Live {
+    pub registry: Registry,
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    _dir: TempDir,
+}
+
+impl Live {
+    pub async fn start(change: impl FnOnce(&mut RegistryConfig)) -> Self {
+        let (registry, dir) = super::registry(change);
+        let server = Server::bind("127.0.0.1:0", registry.clone(), ApiConfig::default()).await.unwrap();
+        let address = server.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(server.run(shutdown, Duration::from_secs(60)));
+        Self { registry, address, stop, task, _dir: dir }
+    }
+
+    /// A connection on which the request has been sent and nothing read yet. Dropping it is the client's end.
+    pub async fn send(&self, path: &str, body: &Value) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        let body = body.to_string();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", self.address, body.len());
+        socket.write_all((head + &body).as_bytes()).await.unwrap();
+        socket
+    }
+
+    /// Stops as a signal does; `run` must return.
+    pub async fn shut_down(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap();
+    }
+}
+
+/// Reads from a socket until `wanted` has come.
+pub async fn read_until(socket: &mut TcpStream, wanted: &str) -> String {
+    let mut seen = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let count = socket.read(&mut buffer).await.unwrap();
+        seen.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&seen);
+        if text.contains(wanted) {
+            return text.into_owned();
+        }
+        assert!(count > 0, "the connection ended without {wanted:?}: {text}");
+    }
+}
