@@ -48,7 +48,7 @@ pub(crate) fn by_name(name: &str) -> Option<&'static EngineSlot> {
 
 #[cfg(feature = "llama")]
 fn llama() -> Option<Box<dyn Engine>> {
-    Some(Box::new(tern_llama::LlamaEngine::default()))
+    Some(Box::new(tern_llama::LlamaEngine))
 }
 
 #[cfg(not(feature = "llama"))]

@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct ChatApi(pub State);
 
 #[derive(ResponseContent)]
+// One is made a request, and moved once.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum ChatContent {
     Json(ApiJson<ChatCompletion>),
     Stream(EventStream<ChatChunk>),

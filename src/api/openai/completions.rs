@@ -210,6 +210,8 @@ pub struct TextChoice {
 pub(crate) struct CompletionsApi(pub State);
 
 #[derive(ResponseContent)]
+// One is made a request, and moved once.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum CompletionContent {
     Json(ApiJson<TextCompletion>),
     Stream(EventStream<TextCompletion>),
