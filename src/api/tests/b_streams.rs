@@ -199,7 +199,8 @@ async fn progress_and_timings_come_when_asked_for() {
     let processed: Vec<_> = progress.iter().map(|p| p["processed"].as_u64().unwrap()).collect();
     assert!(processed.len() >= 3 && processed.is_sorted(), "{exchange}");
     assert_eq!(progress.last().unwrap()["processed"], progress[0]["total"], "{exchange}");
-    let said = chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["content"].as_str().is_some_and(|t| t != ""));
+    let said =
+        chunks.iter().filter(|chunk| chunk["choices"][0]["delta"]["content"].as_str().is_some_and(|t| !t.is_empty()));
     assert!(said.clone().count() == 4 && said.clone().all(|chunk| chunk["timings"].is_object()), "{exchange}");
     assert_eq!(chunks.last().unwrap()["timings"]["predicted_n"], 4, "{exchange}");
 }
