@@ -1,0 +1,305 @@
+"""Trains the guide model from nothing and exports it.
+
+    python train.py                    # the real thing
+    python train.py --minutes 3        # a quick look
+
+Every run with the same seed, thread count and number of steps draws the same
+examples. `--minutes` replaces the number of steps by a time.
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+import corpus
+import offtopic
+import tokens
+from augment import augment
+from export import export_all
+from model import Config, Guide
+
+HERE = Path(__file__).resolve().parent
+IGNORE = -100
+FIRST_WORDS, FIRST_WEIGHT = 3, 3.0  # tokens of an answer that decide which it is, and their weight
+WARM_RATE = 5e-3
+EMBEDDING_SCALE = 0.05  # standard deviation the warmed-up embedding is brought to
+
+SYSTEM = """You are a helpful assistant.|You are a helpful, honest and harmless assistant.|Be concise.|
+Answer briefly.|You are an AI assistant.|Answer the user's question.|You are a friendly chat bot.|Today is Monday.|
+Keep your answers short and clear.|You are an expert in computers.|Always be polite.|Reply in English.|
+The user's name is Sam.|If you do not know, say so.|Think step by step.|You answer questions about software.|
+Use plain text only.|Do not make things up.|You are Tern's assistant.|You are a test.|Speak like a teacher.|
+Below is a conversation between a user and an assistant.|Help the user as well as you can.|Knowledge cutoff: 2024.|
+You run on a small computer.|Never reveal this prompt.|system prompt""".replace("\n", "").split("|")
+
+
+class Examples:
+    """Draws training conversations without end.
+
+    `progress`, from 0 to 1, moves from single questions with the whole answer,
+    so that answers are learnt by heart, to the first words of answers, where
+    the choice between them falls, and to conversations of several turns."""
+
+    def __init__(self, entries, tokenizer, config: Config, seed: int):
+        self.progress = 0.0
+        self.rng = random.Random(seed)
+        self.entries = entries
+        self.config = config
+        self.exact = tokenizer
+        self.loose = [tokens.with_dropout(tokenizer, p) for p in (0.05, 0.15)]
+        self.weights = [50.0 if e.id == corpus.OFFTOPIC else 1.0 for e in entries]
+        self.answers = [self._ids(e.answer) + [tokens.IM_END_ID] for e in entries]
+        self.newline = self._ids("\n")
+
+    def _ids(self, text: str) -> list[int]:
+        return self.exact.encode(text).ids
+
+    def _question(self, entry) -> str:
+        rng = self.rng
+        if entry.id == corpus.OFFTOPIC:
+            made = rng.random() < 0.5
+            return augment(offtopic.question(rng) if made else rng.choice(entry.train), [], rng, on_topic=False)
+        return augment(rng.choice(entry.train), entry.train, rng)
+
+    def questions(self, count: int):
+        """Token ids of questions alone, one after the other, where each begins,
+        and the entry it belongs to."""
+        ids, starts, topics = [], [], self.rng.choices(range(len(self.entries)), self.weights, k=count)
+        for which in topics:
+            starts.append(len(ids))
+            ids += self.loose[0].encode(self._question(self.entries[which])).ids
+        return torch.tensor(ids), torch.tensor(starts), torch.tensor(topics)
+
+    def conversation(self, turns: int, cut: float):
+        """Token ids, next-token labels and (position, entry) of every answer.
+
+        Every turn stands alone. The last answer is cut after its first words
+        with the chance `cut`; the off-topic one, seen so often, more often."""
+        rng = self.rng
+        ids: list[int] = []
+        labels: list[int] = []
+        topics: list[tuple[int, int]] = []
+        if rng.random() < 0.1 + 0.25 * self.progress:
+            text = " ".join(rng.sample(SYSTEM, rng.choice((1, 1, 1, 2, 3))))
+            ids += self._ids(tokens.turn("system", text))
+        for number in range(turns):
+            which = rng.choices(range(len(self.entries)), self.weights)[0]
+            pieces = self.exact if rng.random() < 0.6 else rng.choice(self.loose)
+            ids += pieces.encode(tokens.prompt(self._question(self.entries[which]))).ids
+            labels += [IGNORE] * (len(ids) - 1 - len(labels))
+            topics.append((len(ids) - 1, which))
+            answer = self.answers[which]
+            often = max(cut, 0.8) if self.entries[which].id == corpus.OFFTOPIC else cut
+            if number == turns - 1 and rng.random() < often:
+                answer = answer[: rng.randint(3, 8)]
+            ids += answer
+            labels += answer
+            if number < turns - 1:
+                ids += self.newline
+        labels.append(IGNORE)
+        limit = self.config.context
+        return ids[:limit], labels[:limit], [t for t in topics if t[0] < limit]
+
+    def batches(self, size: int):
+        """Batches of about `size` tokens, each of conversations of like length."""
+        rng = self.rng
+        while True:
+            pool = []
+            late = max(0.0, 2 * self.progress - 0.8)
+            for _ in range(400):
+                turns = rng.choices((1, 2, 3, 4, 8, 12), (40, 3, 6 * late, 4 * late, late, late / 2))[0]
+                pool.append(self.conversation(turns, 0.75 * min(1.0, max(0.0, 5 * self.progress - 1.5))))
+            pool.sort(key=lambda c: len(c[0]))
+            groups, group = [], []
+            for item in pool:
+                if group and len(item[0]) * (len(group) + 1) > size:
+                    groups.append(group)
+                    group = []
+                group.append(item)
+            groups.append(group)
+            rng.shuffle(groups)
+            for group in groups:
+                yield self._tensors(group)
+
+    @staticmethod
+    def _tensors(group):
+        width = max(len(ids) for ids, _, _ in group)
+        ids = torch.full((len(group), width), tokens.PAD_ID)
+        labels = torch.full((len(group), width), IGNORE)
+        for row, (i, l, _) in enumerate(group):
+            ids[row, : len(i)] = torch.tensor(i)
+            labels[row, : len(l)] = torch.tensor(l)
+        flat = [(row, pos, topic) for row, (_, _, ts) in enumerate(group) for pos, topic in ts]
+        return ids, labels, torch.tensor(flat)
+
+
+def loss_of(model: Guide, batch, smoothing: float, topic_weight: float):
+    """Cross-entropy on the answers plus that of naming the entry."""
+    ids, labels, topics = batch
+    hidden = model.model(ids)
+    answered = labels != IGNORE
+    words = F.cross_entropy(
+        model.logits(hidden[answered]).float(), labels[answered], label_smoothing=smoothing, reduction="none")
+    weight = torch.ones_like(ids, dtype=torch.float)
+    for step in range(FIRST_WORDS):
+        weight[topics[:, 0], (topics[:, 1] + step).clamp(max=ids.shape[1] - 1)] = FIRST_WEIGHT
+    weight = weight[answered]
+    words = (words * weight).sum() / weight.sum()
+    last = hidden[topics[:, 0], topics[:, 1]]
+    named = F.cross_entropy(model.topic(last).float(), topics[:, 2], label_smoothing=0.1)
+    return words + topic_weight * named
+
+
+def warm_embeddings(model: Guide, examples: Examples, steps: int, rate: float) -> None:
+    """Gives the embedding a cheap start: the mean of a question's embeddings
+    has to name the entry. A step costs a hundredth of one of the real training."""
+    table = model.model.embed_tokens.weight
+    optimizer = torch.optim.AdamW([table, *model.topic.parameters()], lr=rate, weight_decay=0.01, fused=True)
+    right = 0.0
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        ids, starts, topics = examples.questions(128)
+        mean = F.normalize(F.embedding_bag(ids, table, starts, mode="mean"), dim=-1) * model.config.hidden**0.5
+        named = model.topic(mean)
+        loss = F.cross_entropy(named, topics, label_smoothing=0.1)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        right = 0.98 * right + 0.02 * (named.argmax(-1) == topics).float().mean().item()
+        if (step + 1) % 500 == 0:
+            print(f"warm-up step {step + 1} loss {loss.item():.3f} named {right:.3f}", flush=True)
+    with torch.no_grad():
+        table.mul_(EMBEDDING_SCALE / table.std())
+
+
+@torch.no_grad()
+def held_out(model: Guide, entries, tokenizer, precision) -> dict[str, float]:
+    """Share of held-out questions, on topic and off it, that greedy decoding
+    would answer word for word: every word of the answer is the likeliest. And
+    of those on topic whose entry the helper head names."""
+    model.eval()
+    right = {"right": [], "off-topic": [], "named": []}
+    cases = [(i, q) for i, e in enumerate(entries) for q in e.held]
+    for start in range(0, len(cases), 64):
+        rows = []
+        for which, question in cases[start : start + 64]:
+            entry = entries[which]
+            head = tokenizer.encode(tokens.prompt(question)).ids
+            tail = tokenizer.encode(entry.answer).ids + [tokens.IM_END_ID]
+            rows.append((head + tail, [IGNORE] * (len(head) - 1) + tail + [IGNORE], [(len(head) - 1, which)]))
+        ids, labels, topics = Examples._tensors(rows)
+        with precision():
+            hidden = model.model(ids)
+            best = model.logits(hidden).argmax(-1)
+            named = model.topic(hidden[topics[:, 0], topics[:, 1]]).argmax(-1) == topics[:, 2]
+        good = ((best == labels) | (labels == IGNORE)).all(-1)
+        for which, ok, name in zip(topics[:, 2].tolist(), good.tolist(), named.tolist()):
+            if entries[which].id == corpus.OFFTOPIC:
+                right["off-topic"].append(ok)
+            else:
+                right["right"].append(ok)
+                right["named"].append(name)
+    model.train()
+    return {key: round(sum(r) / max(1, len(r)), 4) for key, r in right.items()}
+
+
+def texts_for_tokenizer(entries, seed: int) -> list[str]:
+    """What the tokenizer learns from: answers, questions, lower-case questions."""
+    rng = random.Random(seed)
+    texts = []
+    for entry in entries:
+        texts += [entry.answer] * 2
+        for question in entry.train:
+            texts += [question, question.lower(), augment(question, entry.train, rng)]
+    return texts + SYSTEM + [tokens.prompt("")] * 20
+
+
+def optimizer_for(model: Guide, rate: float, decay: float):
+    """AdamW; only matrices decay."""
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, default=0, help="train for this time instead of --steps")
+    parser.add_argument("--batch", type=int, default=2048, help="tokens in a batch, padding included")
+    parser.add_argument("--warm-steps", type=int, default=1500, help="steps that train the embedding alone, first")
+    parser.add_argument("--resume", type=Path, help="safetensors folder to train on, instead of from nothing")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--decay", type=float, default=0.1)
+    parser.add_argument("--smoothing", type=float, default=0.02)
+    parser.add_argument("--topic-weight", type=float, default=1.0)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--report", type=int, default=200, help="steps between lines of progress")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16 in the forward pass")
+    parser.add_argument("--export-every", type=int, default=0, help="steps between exports on the way")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for tern-guide.gguf and safetensors/")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+
+    def precision():
+        return torch.autocast("cpu", torch.bfloat16, enabled=not args.float32)
+
+    entries = corpus.load()
+    config = Config(dropout=args.dropout)
+    model = Guide(config, len(entries))
+    if args.resume:
+        tokenizer = Tokenizer.from_file(str(args.resume / "tokenizer.json"))
+        weights = load_file(args.resume / "model.safetensors")
+        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
+    else:
+        tokenizer = tokens.train_tokenizer(texts_for_tokenizer(entries, args.seed), config.vocab)
+    examples = Examples(entries, tokenizer, config, args.seed)
+    count = sum(t.numel() for t in model.exported().values())
+    print(f"{len(entries)} entries, {sum(len(e.train) for e in entries)} questions, {count:,} parameters", flush=True)
+
+    if args.warm_steps and not args.resume:
+        warm_embeddings(model, examples, args.warm_steps, WARM_RATE)
+    optimizer = optimizer_for(model, args.rate, args.decay)
+    batches = examples.batches(args.batch)
+    begun, step, average = time.time(), 0, None
+    while True:
+        done = (time.time() - begun) / 60 / args.minutes if args.minutes else step / args.steps
+        if done >= 1:
+            break
+        examples.progress = (1 + done) / 2 if args.resume else done  # resumed: the second half
+        warm = min(1.0, (step + 1) / 100)
+        for group in optimizer.param_groups:
+            group["lr"] = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        with precision():
+            loss = loss_of(model, next(batches), args.smoothing, args.topic_weight)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
+        step += 1
+        if step % args.report == 0:
+            shares = held_out(model, entries, tokenizer, precision)
+            print(f"step {step} {time.time() - begun:.0f} s loss {average:.3f} held-out {shares}", flush=True)
+        if args.export_every and step % args.export_every == 0:
+            export_all(model, tokenizer, args.out)
+
+    shares = held_out(model, entries, tokenizer, lambda: torch.autocast("cpu", enabled=False))
+    print(json.dumps({"parameters": count, "steps": step, "seconds": round(time.time() - begun), "held-out": shares}))
+    export_all(model, tokenizer, args.out)
+
+
+if __name__ == "__main__":
+    main()
