@@ -24,6 +24,7 @@ mod error;
 mod output;
 pub mod settings;
 mod signals;
+pub mod spin;
 pub mod telemetry;
 pub mod values;
 
@@ -85,7 +86,10 @@ fn start(config: Config, default_log: &str) -> Config {
 }
 
 fn block_on(future: impl Future<Output = Result<ExitCode, Error>>) -> Result<ExitCode, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Half of the processors at most: the others run models, and a thread woken for nothing takes their time. What
+    // takes long (templates, tokenizers, folders, loads) is on threads of its own.
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() / 2).clamp(1, 8);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(Error::io("cannot start the runtime's threads"))?;
     let result = runtime.block_on(future);
     // A blocking task (a model being loaded, a line being read) may hang as long as it likes: nobody waits for it.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    tern::spin::limit();
     let cli = match tern::cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {

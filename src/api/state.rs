@@ -13,6 +13,15 @@ pub(crate) struct State {
     pub config: Arc<ApiConfig>,
 }
 
+/// Runs what may take long (rendering a template, tokenizing megabytes) beside the threads that serve streams.
+pub(crate) async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let failed =
+        |_| ApiError::new(500, "internal_error", "internal error; the log has the details under this request id");
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
 impl State {
     /// The model a request names, or the fallback for requests that name none or an unknown one.
     pub fn find(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {

@@ -50,8 +50,9 @@ impl TurnError {
     }
 }
 
+/// Only a tokenizer's errors come this way, and those are the text's fault: it is too long to be tokenized.
 impl From<tern_engine::EngineError> for TurnError {
     fn from(error: tern_engine::EngineError) -> Self {
-        Self::Generate(GenerateError::Engine(error.to_string()))
+        Self::invalid("messages", error.to_string())
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     ids,
     routes::ApiTags,
-    state::State,
+    state::{State, beside},
 };
 
 pub(crate) struct ChatApi(pub State);
@@ -92,7 +92,7 @@ impl ChatApi {
         request.tools = tools;
         let lease = self.0.acquire(request.model.as_deref()).await?;
         let turn = turn(&request, &lease, id.0.0.clone())?;
-        let rendered = lease.text()?.chat.render(&turn).map_err(ApiError::from)?;
+        let rendered = beside(move || Ok(lease.text()?.chat.render(&turn)?)).await?;
         let count = rendered.tokens.len() as u32;
         Ok(ApiJson(RenderedPrompt { prompt: rendered.prompt, tokens: rendered.tokens, count }))
     }
@@ -268,10 +268,9 @@ pub(crate) fn finish_reason(reason: &FinishReason) -> &'static str {
 /// Answers in one piece. Dropping the future cancels the turn.
 async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCompletion, ApiError> {
     let lease = state.acquire(request.model.as_deref()).await?;
-    let text = lease.text()?;
     let turn_request = turn(&request, &lease, id)?;
     let (n, logprobs) = (turn_request.generation.n, turn_request.generation.logprobs.is_some());
-    let mut turn = text.chat.start(&text.scheduler, turn_request)?;
+    let (mut turn, lease) = start(lease, turn_request).await?;
     let mut answers: Vec<Answer> = (0..n).map(|_| Answer::default()).collect();
     let (summary, reasoning_tokens) = collect(&mut turn, &mut answers).await?;
     let choices = answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
@@ -296,6 +295,15 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
         system_fingerprint: state.fingerprint(lease.entry.engine),
         timings: Timings::new(&summary),
     })
+}
+
+/// Starts a turn. Whoever drops it cancels it; the lease comes back behind it, so that the turn goes first.
+pub(crate) async fn start(lease: Lease, turn: TurnRequest) -> Result<(Turn, Lease), ApiError> {
+    beside(move || {
+        let text = lease.text()?;
+        Ok((text.chat.start(&text.scheduler, turn)?, lease))
+    })
+    .await
 }
 
 #[derive(Default)]

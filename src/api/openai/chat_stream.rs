@@ -10,7 +10,7 @@ use tern_scheduler::{PrefillProgress, Summary};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    chat::{finish_reason, turn},
+    chat::{finish_reason, start, turn},
     chat_types::*,
     logprobs::ChatLogprobs,
     usage::{Timings, Usage},
@@ -86,8 +86,8 @@ impl ChatStream {
         };
         let mut starting: Starting = async move {
             let lease = state.registry.acquire(&status.entry.id).await?;
-            let text = lease.text()?;
-            let turn = text.chat.start(&text.scheduler, turn(&request, &lease, id)?)?;
+            let request = turn(&request, &lease, id)?;
+            let (turn, lease) = start(lease, request).await?;
             Ok(Running { turn, _lease: lease })
         }
         .boxed();

@@ -1,6 +1,6 @@
 //! `POST /v1/completions`: continues texts or token lists, without a dialogue.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
@@ -30,7 +30,7 @@ use crate::{
     },
     ids,
     routes::ApiTags,
-    state::State,
+    state::{State, beside},
 };
 
 /// Most prompts of one request.
@@ -307,7 +307,15 @@ pub(crate) struct Running {
 }
 
 /// Submits every prompt at once; the scheduler runs them together.
-pub(crate) fn submit(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Running>, ApiError> {
+pub(crate) async fn submit(
+    request: Arc<CompletionRequest>,
+    lease: Lease,
+    id: String,
+) -> Result<(Vec<Running>, Lease), ApiError> {
+    beside(move || Ok((start(&request, &lease, &id)?, lease))).await
+}
+
+fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Running>, ApiError> {
     let text = lease.text()?;
     let tokenizer = text.tokenizer.as_ref();
     let echo = request.echo.unwrap_or(false);
@@ -326,7 +334,7 @@ pub(crate) fn submit(request: &CompletionRequest, lease: &Lease, id: &str) -> Re
         let message = format!("prompt has {} entries; 1 to {MAX_PROMPTS} are allowed", prompts.len());
         return Err(ApiError::invalid("prompt", message));
     }
-    let start = |prompt: Prompt| {
+    let one = |prompt: Prompt| {
         // Tokenized once here: with `echo` the same tokens are spelled out.
         let tokens = prompt.clone().tokens(tokenizer)?;
         let spelled = if echo { spell(tokenizer, &tokens) } else { String::new() };
@@ -344,7 +352,7 @@ pub(crate) fn submit(request: &CompletionRequest, lease: &Lease, id: &str) -> Re
         let events = complete(&text.scheduler, tokenizer, completion)?;
         Ok(Running { events, echo: echo_text, hidden })
     };
-    let running: Result<Vec<_>, tern_chat::TurnError> = prompts.into_iter().map(start).collect();
+    let running: Result<Vec<_>, tern_chat::TurnError> = prompts.into_iter().map(one).collect();
     running.map_err(|error| match ApiError::from(error) {
         error if error.param.as_deref() == Some("messages") => ApiError { param: Some("prompt".into()), ..error },
         error => error,
@@ -433,7 +441,8 @@ pub(crate) enum More {
 /// Answers in one piece. Dropping the future cancels every prompt.
 async fn whole(state: &State, request: CompletionRequest, id: String) -> Result<TextCompletion, ApiError> {
     let lease = state.acquire(request.model.as_deref()).await?;
-    let running = submit(&request, &lease, &id)?;
+    let request = Arc::new(request);
+    let (running, lease) = submit(request.clone(), lease, id).await?;
     let n = answers(request.n)?;
     let (mut choices, mut total) = (Vec::new(), Summary::default());
     for (prompt, mut running) in running.into_iter().enumerate() {

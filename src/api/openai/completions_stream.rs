@@ -66,8 +66,7 @@ impl CompletionStream {
         let model = status.entry.id.clone();
         let mut starting: Starting = async move {
             let lease = registry.acquire(&model).await?;
-            let running = submit(&fields, &lease, &id)?;
-            Ok((running, lease))
+            submit(fields, lease, id).await
         }
         .boxed();
         let mut this = Self {

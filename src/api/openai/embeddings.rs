@@ -14,7 +14,7 @@ use crate::{
         union::any_of,
     },
     routes::ApiTags,
-    state::State,
+    state::{State, beside},
 };
 
 /// Most inputs of one request, as at OpenAI.
@@ -143,7 +143,9 @@ async fn embed(state: &State, request: EmbeddingRequest) -> Result<EmbeddingList
     let lease = state.acquire(request.model.as_deref()).await?;
     let model = lease.embedder()?;
     let dimensions = dimensions(request.dimensions, model)?;
-    let inputs = tokens(input, model)?;
+    let tokenizer = model.tokenizer.clone();
+    let max_tokens = model.max_tokens;
+    let inputs = beside(move || tokens(input, tokenizer.as_ref(), max_tokens)).await?;
     let prompt_tokens = inputs.iter().map(|tokens| tokens.len() as u32).sum();
     let vectors = model.embed(inputs).await?;
     let format = request.encoding_format.unwrap_or_default();
@@ -193,8 +195,7 @@ fn cut(mut vector: Vec<f32>, dimensions: usize) -> Vec<f32> {
 }
 
 /// The tokens of every input, each within the model's limit.
-fn tokens(input: EmbeddingInput, model: &EmbedHandle) -> Result<Vec<Vec<Token>>, ApiError> {
-    let tokenizer = model.tokenizer.as_ref();
+fn tokens(input: EmbeddingInput, tokenizer: &dyn Tokenizer, max_tokens: usize) -> Result<Vec<Vec<Token>>, ApiError> {
     let text = |text: &String| {
         if text.is_empty() {
             return Err(ApiError::invalid("input", "input must not be an empty string"));
@@ -213,13 +214,13 @@ fn tokens(input: EmbeddingInput, model: &EmbedHandle) -> Result<Vec<Vec<Token>>,
         let message = format!("input has {} entries; 1 to {MAX_INPUTS} are allowed", inputs.len());
         return Err(ApiError::invalid("input", message));
     }
-    match inputs.iter().position(|tokens| tokens.len() > model.max_tokens) {
+    match inputs.iter().position(|tokens| tokens.len() > max_tokens) {
         None => Ok(inputs),
         Some(index) => Err(ApiError {
             status: 400,
             message: format!(
                 "This model's maximum context length is {} tokens. However, input {index} has {} tokens. Please shorten it.",
-                model.max_tokens,
+                max_tokens,
                 inputs[index].len()
             ),
             param: Some("input".into()),

@@ -9,7 +9,7 @@ use crate::{
     error::{ApiError, ErrorReply},
     http::body::{ApiBody, ApiJson},
     routes::ApiTags,
-    state::State,
+    state::{State, beside},
 };
 
 /// A text to tokenize.
@@ -105,8 +105,9 @@ impl TokensApi {
         let lease = self.0.acquire(request.model.as_deref()).await?;
         let tokenizer = lease.tokenizer()?;
         let (add, parse) = (request.add_special.unwrap_or(false), request.parse_special.unwrap_or(true));
-        let tokens = tokenizer.encode(&text, add, parse);
-        let tokens = tokens.map_err(|error| ApiError::new(500, "engine_error", error.to_string()))?;
+        let encoder = tokenizer.clone();
+        let encode = move || encoder.encode(&text, add, parse);
+        let tokens = beside(move || encode().map_err(|error| ApiError::invalid("text", error.to_string()))).await?;
         let pieces = request.with_pieces.unwrap_or(false).then(|| {
             let piece = |token: &Token| spell(tokenizer.as_ref(), std::slice::from_ref(token));
             tokens.iter().map(piece).collect()
