@@ -62,6 +62,13 @@ pub(crate) fn render(registry: &Registry) -> String {
         family(&mut out, name, help, "histogram");
         models.iter().for_each(|(model, stats)| histogram(&mut out, name, model, value(stats)));
     }
+    family(&mut out, "tern_decode_step_seconds", "Median time of a decode step, by sequences in it.", "gauge");
+    for (model, stats) in &models {
+        for cost in &stats.step_costs {
+            let labels = format!("{model},sequences=\"{}\"", cost.sequences);
+            line(&mut out, "tern_decode_step_seconds", &labels, cost.ms / 1000.0);
+        }
+    }
     family(&mut out, "tern_model_memory_bytes", "What a loaded model takes in memory, by estimate.", "gauge");
     for model in &loaded {
         line(&mut out, "tern_model_memory_bytes", &label(&model.entry.id), model.cost.total_bytes() as f64);

@@ -11,7 +11,7 @@ use super::{
     chat_stream::ChatStream,
     chat_types::*,
     logprobs::ChatLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, ignored, stops},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, ignored, sampling_fields, stops},
     usage::{Timings, Usage},
 };
 use crate::{
@@ -154,33 +154,17 @@ pub(crate) fn check(request: &ChatRequest) -> Result<(), ApiError> {
         return Err(ApiError::invalid(name, format!("{name} is 0; the least is 1")));
     }
     // The rest needs the model (its vocabulary), but every range can be seen here already.
-    SamplingFields { logit_bias: None, ..sampling(request) }.check(usize::MAX)?;
+    SamplingFields { logit_bias: None, ..sampling_fields!(request) }.check(usize::MAX)?;
     answers(request.n)?;
     stops(request.stop.clone())?;
     messages(&request.messages).map(drop)
-}
-
-fn sampling(request: &ChatRequest) -> SamplingFields {
-    SamplingFields {
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: request.top_k,
-        min_p: request.min_p,
-        typical_p: request.typical_p,
-        repeat_penalty: request.repeat_penalty,
-        repeat_last_n: request.repeat_last_n,
-        presence_penalty: request.presence_penalty,
-        frequency_penalty: request.frequency_penalty,
-        logit_bias: request.logit_bias.clone(),
-        seed: request.seed,
-    }
 }
 
 /// The request in the terms of `tern-chat`.
 pub(crate) fn turn(request: &ChatRequest, lease: &Lease, id: String) -> Result<TurnRequest, ApiError> {
     let text = lease.text()?;
     let generation = Generation {
-        sampling: sampling(request).check(text.tokenizer.vocab_size())?,
+        sampling: sampling_fields!(request).check(text.tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
         stop: stops(request.stop.clone())?,

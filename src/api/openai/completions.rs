@@ -16,7 +16,7 @@ use super::{
     chat_types::StreamOptions,
     completions_stream::CompletionStream,
     logprobs::CompletionLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, ignored, stops},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, ignored, sampling_fields, stops},
     usage::{Timings, Usage, add},
 };
 use crate::{
@@ -278,24 +278,8 @@ fn check(request: &CompletionRequest) -> Result<(), ApiError> {
         );
         return Err(ApiError::unsupported("best_of", message));
     }
-    SamplingFields { logit_bias: None, ..sampling(request) }.check(usize::MAX)?;
+    SamplingFields { logit_bias: None, ..sampling_fields!(request) }.check(usize::MAX)?;
     stops(request.stop.clone()).map(drop)
-}
-
-fn sampling(request: &CompletionRequest) -> SamplingFields {
-    SamplingFields {
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: request.top_k,
-        min_p: request.min_p,
-        typical_p: request.typical_p,
-        repeat_penalty: request.repeat_penalty,
-        repeat_last_n: request.repeat_last_n,
-        presence_penalty: request.presence_penalty,
-        frequency_penalty: request.frequency_penalty,
-        logit_bias: request.logit_bias.clone(),
-        seed: request.seed,
-    }
 }
 
 /// One prompt on its way: its events and, with `echo`, its text.
@@ -320,7 +304,7 @@ fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Run
     let tokenizer = text.tokenizer.as_ref();
     let echo = request.echo.unwrap_or(false);
     let generation = Generation {
-        sampling: sampling(request).check(tokenizer.vocab_size())?,
+        sampling: sampling_fields!(request).check(tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_tokens,
         stop: stops(request.stop.clone())?,

@@ -43,6 +43,28 @@ pub(crate) struct SamplingFields {
     pub seed: Option<u64>,
 }
 
+/// The sampling fields of a request: of chat or of completions, whose types both have them. (Fields of one type
+/// flattened into another would lose the path in serde's errors, hence twice.)
+macro_rules! sampling_fields {
+    ($request:expr) => {
+        $crate::openai::sampling::SamplingFields {
+            temperature: $request.temperature,
+            top_p: $request.top_p,
+            top_k: $request.top_k,
+            min_p: $request.min_p,
+            typical_p: $request.typical_p,
+            repeat_penalty: $request.repeat_penalty,
+            repeat_last_n: $request.repeat_last_n,
+            presence_penalty: $request.presence_penalty,
+            frequency_penalty: $request.frequency_penalty,
+            logit_bias: $request.logit_bias.clone(),
+            seed: $request.seed,
+        }
+    };
+}
+
+pub(crate) use sampling_fields;
+
 impl SamplingFields {
     /// Checks every range; the first field outside it is named.
     pub fn check(self, vocab_size: usize) -> Result<SamplingParams, ApiError> {
