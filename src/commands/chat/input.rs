@@ -67,9 +67,8 @@ impl Input {
                 *slot = Some(editor);
                 match line {
                     Ok(line) => Ok(Line::Text(line)),
-                    // Ctrl-C throws the line away, as shells do.
-                    Err(ReadlineError::Interrupted) => Ok(Line::Text(String::new())),
-                    Err(ReadlineError::Eof) => Ok(Line::End),
+                    // While an answer is written Ctrl-C stops it; here there is nothing left to stop but the chat.
+                    Err(ReadlineError::Interrupted | ReadlineError::Eof) => Ok(Line::End),
                     Err(error) => Err(failed()(io::Error::other(error))),
                 }
             }

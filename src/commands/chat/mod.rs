@@ -23,7 +23,7 @@ const HELP: &str = "\
 /help    this list
 /reset   forget the dialogue (the system text stays)
 /quit    end, as Ctrl-D does
-Ctrl-C   stop an answer";
+Ctrl-C   stop an answer; at the prompt, end";
 
 /// Runs the dialogue until its input ends.
 ///
