@@ -10,7 +10,8 @@ rust_needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bindgen loads libclang at build time; clang's own package has it as well.
+# bindgen loads libclang at build time; clang's own package has it as well. libclang-cpp is another library, which other
+# packages bring alone.
 has_libclang() {
     local dir file
     for dir in "${LIBCLANG_PATH:-}" /usr/lib/llvm-*/lib /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib \
@@ -18,6 +19,7 @@ has_libclang() {
         /Library/Developer/CommandLineTools/usr/lib; do
         [ -n "$dir" ] || continue
         for file in "$dir"/libclang.so* "$dir"/libclang-*.so* "$dir"/libclang.dylib; do
+            case $file in *libclang-cpp*) continue ;; esac
             [ -e "$file" ] && return 0
         done
     done
