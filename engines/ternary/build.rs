@@ -1,0 +1,31 @@
+//! Compiles vendor/ternary: one file for each instruction set, each with exactly the flags it needs. A file for another
+//! processor compiles to nothing, so the table below holds for every target.
+
+use std::{env, path::Path};
+
+/// File of vendor/ternary, the architecture it is for (empty: all), its flags.
+const FILES: &[(&str, &str, &[&str])] = &[
+    ("i2_ref.c", "", &[]),
+];
+
+fn main() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vendor/ternary");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    for (file, wanted, flags) in FILES {
+        if !wanted.is_empty() && arch != *wanted {
+            continue;
+        }
+        let mut build = cc::Build::new();
+        // A local build has target-cpu=native among its rustflags, which cc would turn into -march=native: a file has
+        // the flags of the table, or the wrong path would run instructions that the processor lacks.
+        build.inherit_rustflags(false);
+        build.file(folder.join(file)).include(&folder).std("c11").opt_level(3).warnings(true);
+        // Float results must not depend on whether the compiler fuses a multiplication and an addition.
+        build.flag_if_supported("-ffp-contract=off");
+        for flag in *flags {
+            build.flag(flag);
+        }
+        build.compile(&format!("ternary_{}", file.trim_end_matches(".c")));
+    }
+}

@@ -1,0 +1,1 @@
+//! Declarations of vendor/ternary's functions, and every unsafe call of them.

@@ -1,0 +1,1 @@
+//! Norms, rotary positions, attention and heads in f32.

@@ -1,0 +1,1 @@
+//! Products of ternary matrices with int8 vectors.

@@ -1,0 +1,2 @@
+/* The definition of the integer kernels: plain loops, kept for ever. */
+#include "ternary.h"
