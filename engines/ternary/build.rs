@@ -4,9 +4,7 @@
 use std::{env, path::Path};
 
 /// File of vendor/ternary, the architecture it is for (empty: all), its flags.
-const FILES: &[(&str, &str, &[&str])] = &[
-    ("i2_ref.c", "", &[]),
-];
+const FILES: &[(&str, &str, &[&str])] = &[("i2_ref.c", "", &[])];
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vendor/ternary");

@@ -19,7 +19,7 @@ pub mod error;
 pub mod info;
 pub mod text;
 
-pub use batch::{Batch, BatchToken};
+pub use batch::{Batch, BatchToken, Wanted};
 pub use embed::Embedder;
 pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Progress, TextModel};
 pub use error::{DecodeError, EngineError};

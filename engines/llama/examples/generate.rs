@@ -3,7 +3,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use tern_engine::{Batch, BatchToken, Engine, KvType, LoadOptions, ModelSource};
+use tern_engine::{Batch, BatchToken, Engine, KvType, LoadOptions, ModelSource, Wanted};
 use tern_llama::LlamaEngine;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::io::stdout().write_all(&bytes)?;
         std::io::stdout().flush()?;
         batch.clear();
-        batch.push(BatchToken { token, pos, seq: 0, wants_logits: true });
+        batch.push(BatchToken { token, pos, seq: 0, logits: Wanted::Row });
     }
     println!();
     Ok(())

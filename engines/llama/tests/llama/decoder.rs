@@ -1,4 +1,4 @@
-use tern_engine::{Batch, BatchToken, DecodeError, KvType, LoadOptions, Token};
+use tern_engine::{Batch, BatchToken, DecodeError, KvType, LoadOptions, Token, Wanted};
 
 use crate::support::{BATCH_TOLERANCE, assert_close, options, run, tiny_llama, tiny_llama_with};
 
@@ -87,7 +87,7 @@ fn a_batch_that_breaks_a_limit_is_an_error_and_changes_nothing() {
     let mut decoder = tiny_llama().decoder;
     let limits = decoder.limits();
     run(&mut *decoder, 0, 0, &TEXT).unwrap();
-    let token = |token, pos, seq| BatchToken { token, pos, seq, wants_logits: true };
+    let token = |token, pos, seq| BatchToken { token, pos, seq, logits: Wanted::Row };
     let batch = |tokens: &[BatchToken]| {
         let mut batch = Batch::default();
         for token in tokens {
