@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     };
     let loaded = LlamaEngine::new().load(&ModelSource::Path(path), &options, &mut |_| true)?;
     let mut text = loaded.text.ok_or("not a text model")?;

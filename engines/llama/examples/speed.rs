@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     };
     let engine = LlamaEngine::new();
     let source = ModelSource::Path(path);
