@@ -33,6 +33,11 @@ impl Cells {
         &self.sequences[seq as usize]
     }
 
+    /// How many cells there are, free or not.
+    pub fn capacity(&self) -> usize {
+        self.uses.len()
+    }
+
     fn existing(&self, seq: SeqId) -> Result<&[u32], DecodeError> {
         let cells = self.sequences.get(seq as usize);
         cells.map(Vec::as_slice).ok_or_else(|| {
@@ -66,7 +71,7 @@ impl Cells {
             *length += 1;
         }
         if batch.len() > self.free.len() {
-            return Err(DecodeError::KvFull { needed: batch.len() - self.free.len() });
+            return Err(DecodeError::KvFull { needed: batch.len() });
         }
         Ok(())
     }

@@ -182,6 +182,12 @@ impl Graph {
             "heads that together are a multiple of 128 wide, the block of i2_s",
         )?;
         keys.must(
+            (num_kv_heads * head_size).is_multiple_of(8),
+            "attention.head_count_kv",
+            num_kv_heads,
+            "heads that together are a multiple of 8 wide",
+        )?;
+        keys.must(
             tokens == 0 || tokens == vocab_size,
             "vocab_size",
             vocab_size,
