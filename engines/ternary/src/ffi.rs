@@ -1,1 +1,3 @@
 //! Declarations of vendor/ternary's functions, and every unsafe call of them.
+
+pub mod ints;
