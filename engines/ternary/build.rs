@@ -3,18 +3,18 @@
 
 use std::{env, path::Path};
 
-const AVX512: &[&str] = &[
-    "-mavx512f",
-    "-mavx512bw",
-    "-mavx512vl",
-    "-mavx512dq",
-    "-mavx512vnni",
-    "-mavx512vbmi",
-    "-mprefer-vector-width=512",
+/// File of vendor/ternary, the architecture it is for (empty: all), its flags.
+#[rustfmt::skip]
+const FILES: &[(&str, &str, &[&str])] = &[
+    ("i2_ref.c", "", &[]),
+    ("i2_avx512.c", "x86_64", AVX512),
+    ("t5_avx512.c", "x86_64", AVX512),
 ];
 
-/// File of vendor/ternary, the architecture it is for (empty: all), its flags.
-const FILES: &[(&str, &str, &[&str])] = &[("i2_ref.c", "", &[]), ("i2_avx512.c", "x86_64", AVX512)];
+#[rustfmt::skip]
+const AVX512: &[&str] = &[
+    "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mavx512vbmi", "-mprefer-vector-width=512",
+];
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vendor/ternary");

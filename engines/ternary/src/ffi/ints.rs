@@ -57,8 +57,8 @@ declare! {
 #[cfg(target_arch = "x86_64")]
 declare! {
     packers;
-    gemv tern_i2_gemv_avx512;
-    gemm
+    gemv tern_i2_gemv_avx512 tern_t5_gemv_avx512;
+    gemm tern_i2_gemm_avx512 tern_t5_gemm_avx512
 }
 
 /// The implementations of a path; where it has none of its own, the reference's.
@@ -82,7 +82,12 @@ fn kernels(path: Path) -> Kernels {
     assert!(path.is_available(), "this processor cannot run the kernel path \"{path}\"");
     match path {
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 => Kernels { i2_gemv: tern_i2_gemv_avx512, ..REFERENCE },
+        Path::Avx512 => Kernels {
+            i2_gemv: tern_i2_gemv_avx512,
+            t5_gemv: tern_t5_gemv_avx512,
+            i2_gemm: tern_i2_gemm_avx512,
+            t5_gemm: tern_t5_gemm_avx512,
+        },
         _ => REFERENCE,
     }
 }
