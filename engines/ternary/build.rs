@@ -4,7 +4,21 @@
 use std::{env, path::Path};
 
 /// File of vendor/ternary, the architecture it is for (empty: all), its flags.
-const FILES: &[(&str, &str, &[&str])] = &[("i2_ref.c", "", &[])];
+#[rustfmt::skip]
+const FILES: &[(&str, &str, &[&str])] = &[
+    ("i2_ref.c", "", &[]),
+    ("i2_avx512.c", "x86_64", AVX512),
+    ("t5_avx512.c", "x86_64", AVX512),
+    ("f32_ref.c", "", &[]),
+    ("f32_avx2.c", "x86_64", &["-mavx2", "-mfma", "-mf16c"]),
+    ("f32_avx512.c", "x86_64", AVX512),
+    ("f32_neon.c", "aarch64", &[]),
+];
+
+#[rustfmt::skip]
+const AVX512: &[&str] = &[
+    "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mavx512vbmi", "-mprefer-vector-width=512",
+];
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vendor/ternary");
@@ -19,6 +33,8 @@ fn main() {
         // the flags of the table, or the wrong path would run instructions that the processor lacks.
         build.inherit_rustflags(false);
         build.file(folder.join(file)).include(&folder).std("c11").opt_level(3).warnings(true);
+        // 64-byte vectors are passed in memory where registers are shorter; no such argument leaves a file.
+        build.flag_if_supported("-Wno-psabi");
         // Float results must not depend on whether the compiler fuses a multiplication and an addition.
         build.flag_if_supported("-ffp-contract=off");
         for flag in *flags {

@@ -455,3 +455,12 @@ void NAME(tern_f32_rows)(int kind, const uint8_t *rows, size_t row_bytes, size_t
     default: rows_kind(TERN_ROWS_Q6_K, rows, row_bytes, count, k, h, n, out, ldo);
     }
 }
+
+/* Integers may be added in any order, so the compiler makes this vector code (vpmaddwd, vpdpwssd, smlal). */
+void NAME(tern_f32_screen)(const int8_t *rows, size_t count, size_t k, const int16_t *h, int32_t *d) {
+    for (size_t r = 0; r < count; r++, rows += k) {
+        int32_t sum = 0;
+        for (size_t i = 0; i < k; i++) sum += (int16_t)rows[i] * h[i];
+        d[r] = sum;
+    }
+}

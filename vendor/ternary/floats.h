@@ -44,7 +44,9 @@
     /* out[t * ldo + r] = dot(h[t], row r) for n vectors h [n][k] and `count` rows of `row_bytes`. k % 32 == 0, and      \
      * k % 256 == 0 for Q6_K. */                                                                                       \
     void tern_f32_rows_##isa(int kind, const uint8_t *rows, size_t row_bytes, size_t count, size_t k, const float *h,  \
-                             size_t n, float *out, size_t ldo);
+                             size_t n, float *out, size_t ldo);                                                        \
+    /* d[r] = sum_i rows[r][i] * h[i] for `count` rows of k int8; exact while 127 * max|h| * k < 2^31. */              \
+    void tern_f32_screen_##isa(const int8_t *rows, size_t count, size_t k, const int16_t *h, int32_t *d);
 
 TERN_DECLARE_FLOATS(ref)
 TERN_DECLARE_FLOATS(avx2)

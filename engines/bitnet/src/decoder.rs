@@ -1,11 +1,11 @@
 //! Text generation: the contract over the forward pass and the head.
 
 use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SeqId, Wanted};
+use tern_ternary::floats;
 
 use crate::{
     forward::{Forward, Place},
     head::Rows,
-    ops,
 };
 
 /// A ternary model that generates text.
@@ -57,7 +57,7 @@ impl Decoder for BitnetDecoder {
             let begin = self.hidden.len();
             self.hidden.resize(begin + hidden_size, 0.0);
             let out = &mut self.hidden[begin..];
-            ops::norm(forward.kernels, forward.stream(t), &forward.model.output_norm, forward.model.graph.norm_eps, out);
+            floats::norm(forward.kernels, forward.stream(t), &forward.model.output_norm, forward.model.graph.norm_eps, out);
             self.wanted.push(token.logits);
         }
         if self.wanted.is_empty() {

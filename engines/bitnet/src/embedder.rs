@@ -1,11 +1,9 @@
 //! Text embeddings (BitNet-embedding): the last token's vector behind the output norm, of length 1.
 
 use tern_engine::{Batch, BatchToken, Embedder, EngineError, Token, Wanted};
+use tern_ternary::floats;
 
-use crate::{
-    forward::{Forward, Place},
-    ops,
-};
+use crate::forward::{Forward, Place};
 
 /// A ternary model that embeds text.
 pub(crate) struct BitnetEmbedder {
@@ -46,7 +44,7 @@ impl BitnetEmbedder {
         let graph = &self.forward.model.graph;
         let mut vector = vec![0.0; graph.hidden_size];
         let stream = self.forward.stream(last);
-        ops::norm(self.forward.kernels, stream, &self.forward.model.output_norm, graph.norm_eps, &mut vector);
+        floats::norm(self.forward.kernels, stream, &self.forward.model.output_norm, graph.norm_eps, &mut vector);
         let length = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
         if length > 0.0 {
             vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);

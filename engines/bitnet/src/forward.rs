@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use tern_engine::{Batch, DecoderLimits, KvType, SeqId};
 use tern_ternary::{
     Path as Kernels,
+    floats,
     ints::{self, Activations, GEMV_MAX, Scratch},
 };
 
@@ -230,7 +231,7 @@ impl<'a> Pass<'a> {
         // Rare graphs (BitNet-embedding): two norms, one after the other.
         let mut normed = vec![0.0; n * hidden];
         for (x, out) in stream.chunks_exact(hidden).zip(normed.chunks_exact_mut(hidden)) {
-            ops::norm(self.kernels, x, norm, eps, out);
+            floats::norm(self.kernels, x, norm, eps, out);
         }
         round(self.pool, self.kernels, &normed, Some(own), eps, &mut self.buffers.hidden_acts);
     }
@@ -311,10 +312,10 @@ impl<'a> Pass<'a> {
                 for (i, head) in keys.row_mut(t).chunks_exact_mut(size).enumerate() {
                     ops::head_norm(kernels, head, &layer.key_norm, graph.norm_eps);
                     rope.rotate(kernels, head, t);
-                    ops::store(kernels, kind, head, &mut key_cells[i * head_bytes + at..][..cell_bytes]);
+                    floats::store(kernels, kind, head, &mut key_cells[i * head_bytes + at..][..cell_bytes]);
                 }
                 for (i, head) in values.row_mut(t).chunks_exact(size).enumerate() {
-                    ops::store(kernels, kind, head, &mut value_cells[i * head_bytes + at..][..cell_bytes]);
+                    floats::store(kernels, kind, head, &mut value_cells[i * head_bytes + at..][..cell_bytes]);
                 }
             }
             let heads = out.columns().len() / (group * size);
@@ -326,7 +327,8 @@ impl<'a> Pass<'a> {
                     let seen = &cells.of(place.seq)[visible(place.pos)..=place.pos as usize];
                     let q = &queries.row_mut(t)[columns.clone()];
                     let out = &mut out.row_mut(t)[columns.clone()];
-                    ops::attend(kernels, kind, q, k, v, seen, graph, &mut own.scores, out);
+                    let cells = floats::Cells { kind, keys: k, values: v, seen };
+                    ops::attend(kernels, graph, q, cells, &mut own.scores, out);
                 }
             }
         });
@@ -374,7 +376,7 @@ impl<'a> Pass<'a> {
                     multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
                 });
             }
-            return ops::gate(kernels, gate, &gates, &mut self.buffers.ffn[..n * width]);
+            return floats::gate(kernels, gate.into(), &gates, &mut self.buffers.ffn[..n * width]);
         }
         self.round_stream(&layer.ffn_norm, None);
         let Buffers { ffn, hidden_acts: acts, .. } = &mut *self.buffers;
@@ -452,7 +454,7 @@ fn gated(
             let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
             let wanted = out.len();
             let scales = (scale * layer.gate.scale, scale * layer.up.scale);
-            ops::gate_sums(kernels, gate, &g[..wanted], &u[..wanted], scales, out);
+            floats::gate_sums(kernels, gate.into(), &g[..wanted], &u[..wanted], scales, out);
         }
     });
 }

@@ -4,13 +4,13 @@
 //! thread that computes a head reads and writes one stretch of memory.
 
 use tern_engine::KvType;
-use tern_ternary::ints::Aligned;
+use tern_ternary::{floats::Cell, ints::Aligned};
 
-use crate::{error::Refusal, graph::Graph};
+use crate::{error::Refusal, graph::Graph, ops};
 
 /// The memory of all keys and values.
 pub(crate) struct Kv {
-    pub kind: KvType,
+    pub kind: Cell,
     keys: Vec<Aligned<u8>>,
     values: Vec<Aligned<u8>>,
     /// Bytes of a head's numbers in a cell.
@@ -26,7 +26,8 @@ impl Kv {
                 graph.head_size
             )));
         }
-        let cell_bytes = kind.bytes(graph.head_size as u64) as usize;
+        let kind = ops::cell(kind);
+        let cell_bytes = kind.bytes(graph.head_size);
         let layer = graph.num_kv_heads * cells * cell_bytes;
         let memory = || (0..graph.num_layers).map(|_| Aligned::new(layer)).collect();
         Ok(Self { kind, keys: memory(), values: memory(), cell_bytes })

@@ -5,7 +5,7 @@
 //! tokens before it and on nothing else: not on its neighbours in the batch, the threads, or how the prompt was cut.
 //!
 //! Reading order: `engine` (the factory), `graph` (what a file computes), `file` and `model` (weights), `forward` (the
-//! forward pass), `cells` and `kv` (the cache), `head`, `decoder` and `embedder` (the contract), `published` (what
+//! forward pass), `cells` and `kv` (the cache), `head` and `screen`, `decoder` and `embedder` (the contract), `published` (what
 //! published files say wrongly), `raw` (threads and memory: the only unsafe code here).
 //!
 //! Sources: Ma et al., "The Era of 1-bit LLMs" (2024) and the BitNet b1.58 2B4T report (2025); Hugging Face transformers
@@ -23,7 +23,9 @@ mod graph;
 mod head;
 mod kv;
 mod model;
+mod ops;
 mod published;
 mod raw;
+mod screen;
 
 pub use engine::BitnetEngine;

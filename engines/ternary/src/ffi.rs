@@ -1,1 +1,4 @@
 //! Declarations of vendor/ternary's functions, and every unsafe call of them.
+
+pub mod floats;
+pub mod ints;
