@@ -235,6 +235,7 @@ fn complete_registry(models: ModelArgs) -> RegistryConfig {
             None => default.kv_type,
             Some(KvArg::F16) => KvType::F16,
             Some(KvArg::Q8_0) => KvType::Q8_0,
+            Some(KvArg::F32) => KvType::F32,
         },
         flash_attention: match models.flash_attn {
             None | Some(FlashArg::Auto) => None,

@@ -80,8 +80,8 @@ pub struct ModelArgs {
     /// new prompt is computed. [default: 512]
     #[arg(long, env = "TERN_BATCH_SIZE", value_name = "N")]
     pub batch_size: Option<Whole<1, 65_536>>,
-    /// Store keys and values as 16-bit floats or as 8-bit blocks: q8_0 takes about half the memory and costs a little
-    /// exactness. [default: f16]
+    /// Store keys and values as 16-bit floats (f16), 8-bit blocks (q8_0) or 32-bit floats (f32): q8_0 takes about half the
+    /// memory and costs a little exactness, f32 takes twice as much and rounds nothing. [default: f16]
     #[arg(long, env = "TERN_KV_TYPE", value_name = "TYPE")]
     pub kv_type: Option<KvArg>,
     /// Flash attention: less memory traffic on long contexts; auto lets the engine choose. [default: auto]
@@ -195,6 +195,10 @@ pub enum KvArg {
     #[value(name = "q8_0")]
     #[serde(rename = "q8_0")]
     Q8_0,
+    /// 32-bit floats.
+    #[value(name = "f32")]
+    #[serde(rename = "f32")]
+    F32,
 }
 
 /// When to use flash attention.

@@ -235,6 +235,7 @@ INLINE v16 load_cell(int kind, const uint8_t *cell, size_t i, size_t n) {
         const uint8_t *block = cell + i / 32 * Q8_BLOCK;
         return load_bytes(block + 2 + i % 32) * half_at(block);
     }
+    if (kind == TERN_KV_F32) return load_some((const float *)cell, i, n);
     if (n - i >= 16) return LOAD_F16(cell + 2 * i);
     uint8_t h[32] = {0};
     memcpy(h, cell + 2 * i, 2 * (n - i));
@@ -254,6 +255,10 @@ void NAME(tern_f32_store)(int kind, const float *x, size_t n, uint8_t *cell) {
             memcpy(cell + 2, &lo, 16);
             memcpy(cell + 18, &hi, 16);
         }
+        return;
+    }
+    if (kind == TERN_KV_F32) {
+        memcpy(cell, x, n * sizeof *x);
         return;
     }
     size_t i = 0;
@@ -349,6 +354,8 @@ void NAME(tern_f32_attend)(int kind, const float *q, size_t heads, size_t size, 
                            size_t cell_bytes, const uint32_t *cells, size_t n, float scale, float *scores, float *out) {
     if (kind == TERN_KV_Q8_0)
         attend_kind(TERN_KV_Q8_0, q, heads, size, k, v, cell_bytes, cells, n, scale, scores, out);
+    else if (kind == TERN_KV_F32)
+        attend_kind(TERN_KV_F32, q, heads, size, k, v, cell_bytes, cells, n, scale, scores, out);
     else if (size == 128)
         attend_kind(TERN_KV_F16, q, heads, 128, k, v, cell_bytes, cells, n, scale, scores, out);
     else

@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How keys and values are stored: halves, or blocks of a half d and 32 int8, value = d * int8. */
+/* How keys and values are stored: halves, blocks of a half d and 32 int8 with value = d * int8, or floats. */
 #define TERN_KV_F16 0
 #define TERN_KV_Q8_0 1
+#define TERN_KV_F32 2
 
 /* How the rows of a head are stored. */
 #define TERN_ROWS_F32 0

@@ -134,10 +134,16 @@ mod tests {
         })
     }
 
+    fn fill(cells: &mut Cells, count: usize) {
+        for _ in 0..count {
+            cells.push(0);
+        }
+    }
+
     #[test]
     fn a_shared_prefix_counts_once_and_lives_until_its_last_user_goes() {
         let mut cells = cells(8);
-        (0..6).for_each(|_| drop(cells.push(0)));
+        fill(&mut cells, 6);
         cells.copy(0, 1, 4).unwrap();
         assert_eq!(cells.free.len(), 2);
         cells.truncate(0, 0).unwrap();
@@ -149,9 +155,9 @@ mod tests {
     #[test]
     fn freed_cells_are_given_out_in_order_again() {
         let mut cells = cells(8);
-        (0..5).for_each(|_| drop(cells.push(0)));
+        fill(&mut cells, 5);
         cells.truncate(0, 2).unwrap();
-        (0..3).for_each(|_| drop(cells.push(0)));
+        fill(&mut cells, 3);
         assert_eq!(cells.of(0), [0, 1, 2, 3, 4]);
     }
 }

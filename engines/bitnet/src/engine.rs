@@ -42,7 +42,7 @@ impl Engine for BitnetEngine {
 
     fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError> {
         let path = path_of(source)?;
-        let header = Header::read(path).map_err(|error| error.into_engine_error(path))?;
+        let header = Header::read(path).map_err(|error| error.about(path))?;
         Ok(read_header(&header).map_err(|refusal| refusal.about(path))?.1)
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn cell(kind: KvType) -> Cell {
     match kind {
         KvType::F16 => Cell::F16,
         KvType::Q8_0 => Cell::Q8_0,
+        KvType::F32 => Cell::F32,
     }
 }
 

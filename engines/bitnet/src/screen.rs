@@ -128,7 +128,8 @@ impl Screen {
         }
         for found in &self.found {
             let mut found = found.lock().expect("no thread panics with it");
-            found.resize_with(self.count.max(found.len()), Largest::default);
+            let vectors = self.count.max(found.len());
+            found.resize_with(vectors, Largest::default);
             found.iter_mut().zip(&self.vectors).for_each(|(largest, vector)| largest.reset(vector.wanted));
         }
     }

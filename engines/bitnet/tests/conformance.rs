@@ -29,7 +29,7 @@ fn every_way_to_keep_the_head_and_the_cache_decodes_as_the_contract_says() {
     for head in [Head::F16, Head::Q8_0, Head::Q6K] {
         println!("{head:?}");
         conformance::text(
-            &|options| load("bitnet-b1.58.gguf", &LoadOptions { head, kv_type: KvType::Q8_0, ..options.clone() }),
+            &|options| load("bitnet.gguf", &LoadOptions { head, kv_type: KvType::Q8_0, ..options.clone() }),
             Tolerance::EXACT,
         );
     }

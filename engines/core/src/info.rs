@@ -28,6 +28,8 @@ pub enum KvType {
     F16,
     /// 8-bit blocks of 32 with one scale: 8.5 bits a value.
     Q8_0,
+    /// 32-bit floats: nothing is rounded, for twice the memory of [`KvType::F16`].
+    F32,
 }
 
 /// How an engine keeps the output matrix of a text model, where it has a choice.
@@ -51,6 +53,7 @@ impl KvType {
     pub fn bytes(self, values: u64) -> u64 {
         match self {
             Self::F16 => values.saturating_mul(2),
+            Self::F32 => values.saturating_mul(4),
             Self::Q8_0 => values.div_ceil(32).saturating_mul(34),
         }
     }

@@ -12,7 +12,9 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+pub mod blocks;
 mod cursor;
+mod engine_error;
 pub mod error;
 pub mod file_type;
 pub mod header;

@@ -13,6 +13,8 @@ pub enum Cell {
     F16,
     /// Blocks of 32 int8 with one scale: 34 bytes.
     Q8_0,
+    /// 32-bit floats.
+    F32,
 }
 
 impl Cell {
@@ -20,6 +22,7 @@ impl Cell {
     pub fn bytes(self, n: usize) -> usize {
         match self {
             Self::F16 => 2 * n,
+            Self::F32 => 4 * n,
             Self::Q8_0 => n.div_ceil(32) * 34,
         }
     }
@@ -115,7 +118,7 @@ pub fn rotate_neighbours(path: Path, head: &mut [f32], cosine: &[f32], sine: &[f
 /// # Panics
 /// If the cell has another size, or `Q8_0` numbers are no multiple of 32.
 pub fn store(path: Path, kind: Cell, head: &[f32], cell: &mut [u8]) {
-    assert!(cell.len() == kind.bytes(head.len()) && (kind == Cell::F16 || head.len().is_multiple_of(32)));
+    assert!(cell.len() == kind.bytes(head.len()) && (kind != Cell::Q8_0 || head.len().is_multiple_of(32)));
     ffi::floats::store(path, kind, head, cell);
 }
 
@@ -145,7 +148,7 @@ pub fn attend(path: Path, size: usize, queries: &[f32], cells: Cells<'_>, scale:
     let heads = queries.len() / size;
     let bytes = cells.kind.bytes(size);
     assert!(queries.len() == heads * size && out.len() == queries.len() && heads > 0, "{heads} heads of {size}");
-    assert!(cells.kind == Cell::F16 || size.is_multiple_of(32), "Q8_0 heads of {size}");
+    assert!(cells.kind != Cell::Q8_0 || size.is_multiple_of(32), "Q8_0 heads of {size}");
     let there = cells.keys.len().min(cells.values.len()) / bytes;
     assert!(!cells.seen.is_empty() && cells.seen.iter().all(|&cell| (cell as usize) < there), "{there} cells");
     assert!(scratch.len() >= attend_scratch(heads, cells.seen.len()));

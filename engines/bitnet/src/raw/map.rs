@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, ops::Range, path::Path};
 
-use memmap2::{Advice, Mmap, UncheckedAdvice};
+use memmap2::{Mmap, UncheckedAdvice};
 
 /// The bytes of a file. Pages are read when they are touched.
 pub(crate) struct Map(Mmap);
@@ -23,11 +23,6 @@ impl Map {
     /// All of it.
     pub fn bytes(&self) -> &[u8] {
         &self.0
-    }
-
-    /// Says that this part will be read soon. Costs nothing where the system does not listen.
-    pub fn will_need(&self, range: Range<usize>) {
-        let _ = self.0.advise_range(Advice::WillNeed, range.start, range.len());
     }
 
     /// Gives back the memory of a part that was read and is not needed soon.

@@ -202,6 +202,7 @@ fn cell_number(kind: Cell) -> c_int {
     match kind {
         Cell::F16 => 0,
         Cell::Q8_0 => 1,
+        Cell::F32 => 2,
     }
 }
 
