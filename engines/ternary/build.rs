@@ -7,10 +7,14 @@ use std::{env, path::Path};
 #[rustfmt::skip]
 const FILES: &[(&str, &str, &[&str])] = &[
     ("i2_ref.c", "", &[]),
+    ("i2_avx2.c", "x86_64", AVX2),
+    ("t5_avx2.c", "x86_64", AVX2),
+    ("i2_avxvnni.c", "x86_64", &["-mavx2", "-mavxvnni"]),
     ("i2_avx512.c", "x86_64", AVX512),
     ("t5_avx512.c", "x86_64", AVX512),
 ];
 
+const AVX2: &[&str] = &["-mavx2"];
 #[rustfmt::skip]
 const AVX512: &[&str] = &[
     "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mavx512vbmi", "-mprefer-vector-width=512",

@@ -2,20 +2,13 @@
 #ifndef TERN_TERNARY_AVX512_H
 #define TERN_TERNARY_AVX512_H
 
-#include "ternary.h"
+#include "inner.h"
 
 #include <immintrin.h>
 
-/* Weights are asked for 8 KB before they are read: past the end of the page, where the processor's own prefetcher stops. */
-#define AHEAD 8192
-#define PREFETCH(at) _mm_prefetch((const char *)(at) + AHEAD, _MM_HINT_T0)
-#define INLINE static inline __attribute__((always_inline))
-/* For loops over registers, with constant bounds: a compiler that does not unroll them keeps the arrays in memory. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+/* Weights are asked for 4 KB before they are read; past the end of the matrix that does nothing. Measured on Zen 4, in
+ * GB/s of DRAM: without 24, 1 KB 29, 4 KB 33, 8 KB 31. */
+#define PREFETCH(at) _mm_prefetch((const char *)(at) + 4096, _MM_HINT_T0)
 
 /* acc += codes (unsigned) . q (signed), four bytes a lane. Written as assembly because gcc 12 keeps the accumulators of a
  * loop with many of the intrinsics in two registers each, and spills. */

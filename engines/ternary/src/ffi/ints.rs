@@ -57,8 +57,8 @@ declare! {
 #[cfg(target_arch = "x86_64")]
 declare! {
     packers;
-    gemv tern_i2_gemv_avx512 tern_t5_gemv_avx512;
-    gemm tern_i2_gemm_avx512 tern_t5_gemm_avx512
+    gemv tern_i2_gemv_avx2 tern_t5_gemv_avx2 tern_i2_gemv_avxvnni tern_i2_gemv_avx512 tern_t5_gemv_avx512;
+    gemm tern_i2_gemm_avx2 tern_t5_gemm_avx2 tern_i2_gemm_avxvnni tern_i2_gemm_avx512 tern_t5_gemm_avx512
 }
 
 /// The implementations of a path; where it has none of its own, the reference's.
@@ -76,11 +76,23 @@ const REFERENCE: Kernels = Kernels {
     t5_gemm: tern_t5_gemm_ref,
 };
 
+#[cfg(target_arch = "x86_64")]
+const AVX2: Kernels = Kernels {
+    i2_gemv: tern_i2_gemv_avx2,
+    t5_gemv: tern_t5_gemv_avx2,
+    i2_gemm: tern_i2_gemm_avx2,
+    t5_gemm: tern_t5_gemm_avx2,
+};
+
 /// # Panics
 /// If this processor lacks the path's instructions.
 fn kernels(path: Path) -> Kernels {
     assert!(path.is_available(), "this processor cannot run the kernel path \"{path}\"");
     match path {
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => AVX2,
+        #[cfg(target_arch = "x86_64")]
+        Path::AvxVnni => Kernels { i2_gemv: tern_i2_gemv_avxvnni, i2_gemm: tern_i2_gemm_avxvnni, ..AVX2 },
         #[cfg(target_arch = "x86_64")]
         Path::Avx512 => Kernels {
             i2_gemv: tern_i2_gemv_avx512,
