@@ -5,8 +5,6 @@
  * and 9, 18 end in the bits 01, 10; for 27, 54 it is looked up. 27 instructions for 160 columns, against 13 for 128 of
  * the 2-bit layout: worth it only where memory is slow. */
 #if defined(__x86_64__)
-/* A 16-bit lane grows by at most 5 * 508 = 2540 a block: 30 480 in 12 blocks. */
-#define CHUNK(rows) ((rows) == 4 ? 12 : 4)
 #include "panel_avx2.h"
 
 /* x - step where that does not wrap, twice: x modulo step, for x < 3 * step. */
@@ -30,7 +28,7 @@ INLINE void digits(__m256i x, __m256i t[5]) {
     t[4] = _mm256_and_si256(_mm256_sub_epi8(x, i), low);
 }
 
-/* n tokens, rows part .. part+rows-1 of at most 12 blocks. */
+/* n tokens, rows part .. part+rows-1 of a chunk of 4 blocks. A 16-bit lane grows by at most 5 * 508 = 2540 a block. */
 INLINE void chunk_n(const uint8_t *w, size_t blocks, const int8_t *q, size_t ldq, const int n, const int rows, int part,
                     __m256i (*total)[8]) {
     const __m256i ones = _mm256_set1_epi16(1);
@@ -71,7 +69,7 @@ void tern_t5_gemv_avx2(const uint8_t *w, size_t groups, size_t k, const int8_t *
     switch (n) {
 #define GEMV(n, rows)                                                                                                  \
     case n: gemv(w, groups, blocks, q, ldq, n, rows, qsum, d, ldd); break;
-        GEMV(1, 4) GEMV(2, 2) GEMV(3, 2) GEMV(4, 1) GEMV(5, 1) GEMV(6, 1) GEMV(7, 1) GEMV(8, 1)
+        GEMV(1, 2) GEMV(2, 2) GEMV(3, 2) GEMV(4, 1) GEMV(5, 1) GEMV(6, 1) GEMV(7, 1) GEMV(8, 1)
 #undef GEMV
     }
 }

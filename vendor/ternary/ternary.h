@@ -34,23 +34,20 @@
 size_t tern_i2_pack(const uint8_t *src, size_t rows, size_t k, uint8_t *w);
 size_t tern_t5_pack(const uint8_t *src, size_t rows, size_t k, uint8_t *w);
 
-#define TERN_DECLARE(fmt, isa)                                                                                         \
+#define TERN_GEMV(fmt, isa)                                                                                            \
     /* 1 <= n <= TERN_GEMV_MAX: each weight is read once, at the speed of memory. */                                   \
     void tern_##fmt##_gemv_##isa(const uint8_t *w, size_t groups, size_t k, const int8_t *q, size_t ldq, size_t n,     \
-                                 const int32_t *qsum, int32_t *d, size_t ldd);                                         \
+                                 const int32_t *qsum, int32_t *d, size_t ldd);
+#define TERN_GEMM(fmt, isa)                                                                                            \
     /* Any n >= 1; worth it from about a dozen on: panels of codes are expanded into `scratch`. */                     \
     void tern_##fmt##_gemm_##isa(const uint8_t *w, size_t groups, size_t k, const int8_t *q, size_t ldq, size_t n,     \
                                  const int32_t *qsum, int32_t *d, size_t ldd, uint8_t *scratch);
 
-TERN_DECLARE(i2, ref)
-TERN_DECLARE(t5, ref)
-TERN_DECLARE(i2, avx2)
-TERN_DECLARE(t5, avx2)
-TERN_DECLARE(i2, avxvnni)
-TERN_DECLARE(i2, avx512)
-TERN_DECLARE(t5, avx512)
-TERN_DECLARE(i2, dotprod)
-TERN_DECLARE(t5, dotprod)
-TERN_DECLARE(i2, i8mm)
+TERN_GEMV(i2, ref)     TERN_GEMM(i2, ref)     TERN_GEMV(t5, ref)     TERN_GEMM(t5, ref)
+TERN_GEMV(i2, avx2)    TERN_GEMM(i2, avx2)    TERN_GEMV(t5, avx2)    TERN_GEMM(t5, avx2)
+TERN_GEMV(i2, avxvnni) TERN_GEMM(i2, avxvnni) /* t5: avx2's */
+TERN_GEMV(i2, avx512)  TERN_GEMM(i2, avx512)  TERN_GEMV(t5, avx512)  TERN_GEMM(t5, avx512)
+TERN_GEMV(i2, dotprod) TERN_GEMM(i2, dotprod) TERN_GEMV(t5, dotprod) TERN_GEMM(t5, dotprod)
+TERN_GEMM(i2, i8mm) /* the others: dotprod's */
 
 #endif

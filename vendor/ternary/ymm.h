@@ -20,9 +20,7 @@ INLINE __m128i lane_sums(__m256i v0, __m256i v1, __m256i v2, __m256i v3) {
  * rows: the first `rows` rows of the chunk, then the next. The sizes, and how far ahead memory is asked for (into L2: a
  * fill of L1 that is late holds these kernels up), are measured on Zen 4: a whole group at a time, 8 KB ahead into L1,
  * reached 15 GB/s of DRAM, this 30. */
-#ifndef CHUNK
 #define CHUNK(rows) ((rows) == 4 ? 16 : 4)
-#endif
 INLINE void ask(const uint8_t *chunk, int part, const int rows, size_t b) {
     const uint8_t *at = chunk + part * CHUNK(rows) * 32 + b * 32 * rows + (rows == 4 ? 1024 : 4096);
     if (rows == 4) _mm_prefetch((const char *)at + 64, _MM_HINT_T1);

@@ -61,6 +61,13 @@ declare! {
     gemm tern_i2_gemm_avx2 tern_t5_gemm_avx2 tern_i2_gemm_avxvnni tern_i2_gemm_avx512 tern_t5_gemm_avx512
 }
 
+#[cfg(target_arch = "aarch64")]
+declare! {
+    packers;
+    gemv tern_i2_gemv_dotprod tern_t5_gemv_dotprod;
+    gemm tern_i2_gemm_dotprod tern_t5_gemm_dotprod tern_i2_gemm_i8mm
+}
+
 /// The implementations of a path; where it has none of its own, the reference's.
 struct Kernels {
     i2_gemv: Gemv,
@@ -84,6 +91,14 @@ const AVX2: Kernels = Kernels {
     t5_gemm: tern_t5_gemm_avx2,
 };
 
+#[cfg(target_arch = "aarch64")]
+const DOTPROD: Kernels = Kernels {
+    i2_gemv: tern_i2_gemv_dotprod,
+    t5_gemv: tern_t5_gemv_dotprod,
+    i2_gemm: tern_i2_gemm_dotprod,
+    t5_gemm: tern_t5_gemm_dotprod,
+};
+
 /// # Panics
 /// If this processor lacks the path's instructions.
 fn kernels(path: Path) -> Kernels {
@@ -100,6 +115,10 @@ fn kernels(path: Path) -> Kernels {
             i2_gemm: tern_i2_gemm_avx512,
             t5_gemm: tern_t5_gemm_avx512,
         },
+        #[cfg(target_arch = "aarch64")]
+        Path::Dotprod => DOTPROD,
+        #[cfg(target_arch = "aarch64")]
+        Path::I8mm => Kernels { i2_gemm: tern_i2_gemm_i8mm, ..DOTPROD },
         _ => REFERENCE,
     }
 }
