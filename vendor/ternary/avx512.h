@@ -84,7 +84,7 @@ INLINE void tile(const uint8_t *panel, size_t steps, const int8_t *q, size_t ldq
 }
 
 /* Any number of tokens times a panel, in tiles of about equal size. Not inlined: one copy for each file. */
-static __attribute__((noinline)) void panel_product(const uint8_t *panel, size_t steps, const int8_t *q, size_t ldq,
+static __attribute__((noinline, unused)) void panel_product(const uint8_t *panel, size_t steps, const int8_t *q, size_t ldq,
                                                     size_t n, const int32_t *qsum, int32_t *d, size_t ldd,
                                                     size_t rows) {
     for (size_t tiles = (n + 11) / 12; tiles > 0; tiles--) {

@@ -1,3 +1,5 @@
 //! Declarations of vendor/ternary's functions, and every unsafe call of them.
 
 pub mod ints;
+pub mod memory;
+pub mod sparse;
