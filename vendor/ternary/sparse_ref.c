@@ -16,14 +16,28 @@ static unsigned i2c_shift(size_t r) {
     return (unsigned)(6 - 2 * (r % 256 / 64));
 }
 
+/* The first row with a code 3; there is one. */
+static size_t first_bad(const uint8_t *src, size_t rows, size_t k) {
+    for (size_t i = 0; i < rows * (k / 4); i++) {
+        if (src[i] & (src[i] >> 1) & 0x55) return i / (k / 4);
+    }
+    return rows;
+}
+
 size_t tern_i2c_pack(const uint8_t *src, size_t rows, size_t k, uint8_t *w) {
     const size_t stride = TERN_I2C_STRIDE(rows);
-    memset(w, 0, k * stride);
-    for (size_t r = 0; r < stride * 4; r++) {
-        for (size_t c = 0; c < k; c++) {
-            const unsigned value = r < rows ? code(src + r * (k / 4), c) : 1;
-            if (value == 3) return 1 + r;
-            w[c * stride + i2c_byte(r)] |= (uint8_t)(value << i2c_shift(r));
+    for (size_t first = 0; first < stride * 4; first += 256) {
+        for (size_t block = 0; block < k; block += 128) {
+            uint8_t tile[128][64] = {{0}}; /* a piece of each column of the block: stays in L1 */
+            for (size_t r = first; r < first + 256; r++) {
+                const uint8_t *row = r < rows ? src + r * (k / 4) : NULL;
+                for (size_t c = 0; c < 128; c++) {
+                    const unsigned value = row ? code(row, block + c) : 1;
+                    if (value == 3) return 1 + first_bad(src, rows, k);
+                    tile[c][i2c_byte(r - first)] |= (uint8_t)(value << i2c_shift(r));
+                }
+            }
+            for (size_t c = 0; c < 128; c++) memcpy(w + (block + c) * stride + first / 4, tile[c], 64);
         }
     }
     return 0;

@@ -10,7 +10,7 @@ use std::{
 
 use tern_ternary::{
     Path,
-    ints::{Activations, Aligned, Format, Packed, Scratch, gemm, gemv},
+    ints::{Activations, Aligned, ByColumns, ByRows, Format, NonZero, Packed, Scratch, gemm, gemv},
 };
 
 const K: usize = 2560;
@@ -22,7 +22,8 @@ const PIECE: usize = 2 << 20;
 const ROUND: usize = 16;
 const ROUNDS: usize = 40;
 
-fn packed(format: Format, rows: usize, k: usize) -> Packed {
+/// Bytes of a file: `rows` rows of `k` weights.
+fn file_bytes(rows: usize, k: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let src: Vec<u8> = (0..rows.min(64) * k / 4)
         .map(|_| {
@@ -30,8 +31,11 @@ fn packed(format: Format, rows: usize, k: usize) -> Packed {
             [0x00, 0x55, 0xAA, 0x56, 0x95, 0x19, 0x64, 0x82][(state >> 29) as usize]
         })
         .collect();
-    let whole = src.repeat(rows.div_ceil(64));
-    Packed::pack(format, &whole, rows, k).expect("these bytes hold no code 3")
+    src.repeat(rows.div_ceil(64))
+}
+
+fn packed(format: Format, rows: usize, k: usize) -> Packed {
+    Packed::pack(format, &file_bytes(rows, k), rows, k).expect("these bytes hold no code 3")
 }
 
 fn activations(k: usize, n: usize) -> Activations {
@@ -138,6 +142,45 @@ fn main() {
                     black_box(out);
                 });
                 print!(" {:.0} |", (64 * k * 128) as f64 / time.as_secs_f64() / 1e9);
+            }
+            println!();
+        }
+    }
+
+    // As many matrices as do not fit a cache; each call takes the next.
+    const MATRICES: usize = 20;
+    const ZEROS: [usize; 5] = [0, 50, 80, 90, 95];
+    println!("\nOne token, one thread, DRAM, us, by the share of zeros in %:\n");
+    println!("| path | product | dense | 0 | 50 | 80 | 90 | 95 |\n|---|---|---|---|---|---|---|---|");
+    let up: Vec<_> = (0..MATRICES).map(|_| ByRows::new(&file_bytes(6912, K), 6912, K).expect("no code 3")).collect();
+    let down: Vec<_> =
+        (0..MATRICES).map(|_| ByColumns::pack(&file_bytes(K, 6912), K, 6912).expect("no code 3")).collect();
+    for (rows, k) in [(6912, K), (K, 6912)] {
+        let dense: Vec<_> = (0..MATRICES).map(|_| packed(Format::I2, rows, k)).collect();
+        let acts = activations(k, 1);
+        for &path in &paths[1..] {
+            let time = fastest(1, MATRICES, |_, i| {
+                let mut out = vec![0; rows];
+                gemv(path, dense[i].weights(), &acts, &mut out, rows);
+                black_box(out);
+            });
+            let what = if rows == K { "columns, 2560 x 6912" } else { "rows, 6912 x 2560" };
+            print!("| {path} | {what} | {} |", time.as_micros());
+            for zeros in ZEROS {
+                // The same share everywhere, at places that look random.
+                let is_zero = |i: usize| (i * 7919 % 6911) * 100 / 6911 < zeros;
+                let list: Vec<u32> = (0..6912).filter(|&i| !is_zero(i)).map(|i| i as u32).collect();
+                let mut values = NonZero::new(6912);
+                values.collect(&(0..6912).map(|i| if is_zero(i) { 0 } else { 3 }).collect::<Vec<_>>());
+                let time = fastest(1, MATRICES, |_, i| {
+                    let mut out = vec![0; if rows == K { K } else { list.len() }];
+                    match rows == K {
+                        true => down[i].product(path, 0..K / 256, &values, &mut out),
+                        false => up[i].product(path, &list, &acts, 0, &mut out),
+                    }
+                    black_box(out);
+                });
+                print!(" {} |", time.as_micros());
             }
             println!();
         }
