@@ -16,7 +16,7 @@ mod sparse;
 pub use crate::aligned::{Aligned, LINE};
 pub use activations::{ActivationRow, Activations};
 pub use packed::{BadCode, Format, Packed, PackedPart, Weights};
-pub use sparse::{ByColumns, ByRows, NonZero};
+pub use sparse::{ByColumns, ByRows, NonZero, skips_zeros};
 
 use crate::{Path, ffi};
 

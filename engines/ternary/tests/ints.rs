@@ -265,6 +265,14 @@ fn a_gemv_of_nine_tokens_is_refused() {
 }
 
 #[test]
+#[should_panic(expected = "a sum of 128 int8 values is out of range")]
+fn a_sum_that_no_row_can_have_is_refused() {
+    let mut acts = activations(128, 1, |_, _| 0);
+    *acts.row_mut(0).sum = i32::MIN;
+    gemv(Path::Reference, Packed::new(Format::I2, 8, 128).weights(), &acts, &mut [0; 8], 8);
+}
+
+#[test]
 #[should_panic(expected = "no room for 2 rows of results")]
 fn a_result_buffer_that_is_too_short_is_refused() {
     let packed = Packed::new(Format::I2, 8, 128);

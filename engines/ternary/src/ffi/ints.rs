@@ -146,6 +146,8 @@ impl Product<'_> {
         assert!(self.ldq >= crate::ints::row_stride(self.k), "rows of activations are too near to each other");
         assert!(self.ldq.is_multiple_of(LINE), "rows of activations are not aligned");
         assert!(self.q.len() >= n * self.ldq, "too few activations");
+        let possible = |sum: &i32| sum.unsigned_abs() as usize <= 128 * self.k;
+        assert!(self.sums.iter().all(possible), "a sum of {} int8 values is out of range", self.k);
         assert!(self.weights.as_ptr().addr().is_multiple_of(LINE), "weights are not aligned to {LINE} bytes");
         assert!(self.q.as_ptr().addr().is_multiple_of(LINE), "activations are not aligned to {LINE} bytes");
         assert!(self.ldd >= 8 * self.groups, "rows of results overlap");

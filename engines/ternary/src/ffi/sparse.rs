@@ -33,7 +33,8 @@ pub const COLUMNS_MAX: usize = 1 << 17;
 /// `out[i]` = row `list[i]` of the row-major matrix `weights` times `q`, a whole row of activations.
 pub fn rows(path: Path, weights: &[u8], k: usize, list: &[u32], q: &[i8], sum: i32, out: &mut [i32]) {
     assert!(path.is_available(), "this processor cannot run the kernel path \"{path}\"");
-    assert!(k > 0 && k.is_multiple_of(128), "{k} columns: not a multiple of 128");
+    assert!(k > 0 && k.is_multiple_of(128) && k <= 1 << 20, "{k} columns: not a multiple of 128 up to 2^20");
+    assert!(sum.unsigned_abs() as usize <= 128 * k, "a sum of {k} int8 values is out of range");
     assert!(q.len() >= row_stride(k), "too few activations");
     assert!(weights.as_ptr().addr().is_multiple_of(LINE), "weights are not aligned to {LINE} bytes");
     assert!(q.as_ptr().addr().is_multiple_of(LINE), "activations are not aligned to {LINE} bytes");
