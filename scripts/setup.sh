@@ -34,6 +34,12 @@ has_openmp() {
 # Debian has venv without the part that installs pip into it.
 has_venv() { has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
+# Fedora's compiler comes without a C library.
+has_arm_compiler() {
+    has aarch64-linux-gnu-gcc &&
+        echo 'int main(void) { return 0; }' | aarch64-linux-gnu-gcc -static -x c -o /dev/null - >/dev/null 2>&1
+}
+
 missing=()
 debian=()
 need() { missing+=("$1"); shift; debian+=("$@"); }
@@ -48,6 +54,11 @@ if [ "$purpose" = test ]; then
     has node || need "Node.js" nodejs
     has npm || need npm npm
     has curl || need curl curl
+    # scripts/test-kernels.sh runs the AArch64 kernels in an emulator.
+    if [ "$(uname -sm)" = "Linux x86_64" ]; then
+        has_arm_compiler || need "a C compiler for AArch64" gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+        has qemu-aarch64 || has qemu-aarch64-static || need "qemu-aarch64" qemu-user
+    fi
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -64,11 +75,12 @@ if [ ${#missing[@]} -gt 0 ]; then
 
 Install them and try again:
   Debian, Ubuntu  apt-get install g++ cmake libclang-dev libgomp1
-                  for the tests: python3-venv nodejs npm curl
+                  for the tests: python3-venv nodejs npm curl gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
   Fedora          dnf install gcc-c++ cmake clang-devel libgomp
-                  for the tests: python3 nodejs npm curl
+                  for the tests: python3 nodejs npm curl gcc-aarch64-linux-gnu qemu-user, and a static
+                  AArch64 glibc in the compiler's sysroot
   Arch            pacman -S gcc cmake clang
-                  for the tests: python nodejs npm curl
+                  for the tests: python nodejs npm curl aarch64-linux-gnu-gcc qemu-user
   macOS           xcode-select --install; brew install cmake
                   for the tests: brew install python node
 MESSAGE

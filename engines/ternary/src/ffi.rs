@@ -2,3 +2,5 @@
 
 pub mod floats;
 pub mod ints;
+pub mod memory;
+pub mod sparse;

@@ -5,14 +5,18 @@
 //! them while it reads the weights once; [`gemm`] any number; [`product`] picks. Each takes a range of groups of 8 rows
 //! ([`Packed::groups`]), so that threads share a matrix, each with a buffer of its own for the results.
 //!
+//! For one token [`ByRows`] and [`ByColumns`] skip what is zero: rows whose result is not needed, columns whose value is 0.
+//!
 //! All results are exact: `d[r] = sum_k w[r][k] * q[k]` with `w` in -1, 0, +1. Scales are the caller's.
 
 mod activations;
 mod packed;
+mod sparse;
 
 pub use crate::aligned::{Aligned, LINE};
 pub use activations::{ActivationRow, Activations};
 pub use packed::{BadCode, Format, Packed, PackedPart, Weights};
+pub use sparse::{ByColumns, ByRows, NonZero, skips_zeros};
 
 use crate::{Path, ffi};
 

@@ -2,7 +2,7 @@
 
 use tern_ternary::{
     Path,
-    ints::{Activations, BadCode, Format, GEMV_MAX, Packed, Scratch, gemm, gemv},
+    ints::{Activations, BadCode, ByColumns, ByRows, Format, GEMV_MAX, NonZero, Packed, Scratch, gemm, gemv},
 };
 
 const K: [usize; 7] = [128, 256, 384, 640, 1152, 2560, 6912];
@@ -133,6 +133,71 @@ fn a_row_range_computes_its_own_rows() {
     }
 }
 
+/// A random matrix, a vector of which `zeros` in 100 values are zero, and their product.
+fn sparse(rows: usize, k: usize, zeros: u64, extreme: bool) -> (Vec<u8>, Activations, Vec<i32>) {
+    let mut random = Random((rows + k) as u64 + zeros);
+    let src = file_bytes(rows, k, |_, _| if extreme { 2 } else { random.below(3) as u8 });
+    let acts = activations(k, 1, |_, _| match random.below(100) < zeros {
+        true => 0,
+        false if extreme => 127,
+        false => any(random.below(255)),
+    });
+    let d = expected(&Packed::pack(Format::I2, &src, rows, k).unwrap(), &acts);
+    (src, acts, d)
+}
+
+#[test]
+fn products_with_some_rows_equal_those_rows_of_the_whole() {
+    for k in K {
+        for extreme in [false, true] {
+            let (src, acts, d) = sparse(45, k, 0, extreme);
+            let matrix = ByRows::new(&src, 45, k).unwrap();
+            for list in [vec![], vec![44], vec![0, 1, 2], (0..45).step_by(2).collect(), (0..45).collect(), vec![7; 5]] {
+                for path in Path::available() {
+                    let mut out = vec![0; list.len()];
+                    matrix.product(path, &list, &acts, 0, &mut out);
+                    let rows: Vec<_> = list.iter().map(|&row| d[row as usize]).collect();
+                    assert_eq!(out, rows, "{path} k={k} {list:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_that_skip_zero_columns_equal_those_with_all() {
+    for (rows, k) in [(1, 128), (256, 256), (257, 384), (640, 2560), (300, 6912)] {
+        for (zeros, extreme) in [(0, true), (0, false), (50, false), (90, false), (99, true), (100, false)] {
+            let (src, acts, d) = sparse(rows, k, zeros, extreme);
+            let matrix = ByColumns::pack(&src, rows, k).unwrap();
+            let mut values = NonZero::new(k);
+            values.collect(acts.row(0));
+            assert_eq!(values.len(), acts.row(0).iter().filter(|&&q| q != 0).count());
+            for path in Path::available() {
+                for first in 0..matrix.piece_count() {
+                    let mut out = vec![i32::MIN; (matrix.piece_count() - first) * 256];
+                    matrix.product(path, first..matrix.piece_count(), &values, &mut out);
+                    assert!(out[..rows - first * 256] == d[first * 256..rows], "{path} {rows} x {k}, {zeros} % zeros");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn code_3_is_found_by_rows_and_by_columns() {
+    let src = file_bytes(20, 256, |r, c| if r == 13 && c == 200 { 3 } else { 1 });
+    assert_eq!(ByRows::new(&src, 20, 256).unwrap_err(), BadCode { row: 13 });
+    assert_eq!(ByColumns::pack(&src, 20, 256).unwrap_err(), BadCode { row: 13 });
+}
+
+#[test]
+#[should_panic(expected = "row 8 of 8 is asked for")]
+fn a_row_that_is_not_there_is_refused() {
+    let matrix = ByRows::new(&[0x55; 256], 8, 128).unwrap();
+    matrix.product(Path::Reference, &[3, 8], &activations(128, 1, |_, _| 0), 0, &mut [0; 2]);
+}
+
 #[test]
 fn the_worked_example_has_the_documented_bytes() {
     let plus = [0, 33, 66, 99, 255];
@@ -197,6 +262,14 @@ fn rows_of_zeros_are_found() {
 fn a_gemv_of_nine_tokens_is_refused() {
     let packed = Packed::new(Format::I2, 8, 128);
     gemv(Path::Reference, packed.weights(), &activations(128, 9, |_, _| 0), &mut [0; 72], 8);
+}
+
+#[test]
+#[should_panic(expected = "a sum of 128 int8 values is out of range")]
+fn a_sum_that_no_row_can_have_is_refused() {
+    let mut acts = activations(128, 1, |_, _| 0);
+    *acts.row_mut(0).sum = i32::MIN;
+    gemv(Path::Reference, Packed::new(Format::I2, 8, 128).weights(), &acts, &mut [0; 8], 8);
 }
 
 #[test]

@@ -57,8 +57,15 @@ declare! {
 #[cfg(target_arch = "x86_64")]
 declare! {
     packers;
-    gemv tern_i2_gemv_avx512 tern_t5_gemv_avx512;
-    gemm tern_i2_gemm_avx512 tern_t5_gemm_avx512
+    gemv tern_i2_gemv_avx2 tern_t5_gemv_avx2 tern_i2_gemv_avxvnni tern_i2_gemv_avx512 tern_t5_gemv_avx512;
+    gemm tern_i2_gemm_avx2 tern_t5_gemm_avx2 tern_i2_gemm_avxvnni tern_i2_gemm_avx512 tern_t5_gemm_avx512
+}
+
+#[cfg(target_arch = "aarch64")]
+declare! {
+    packers;
+    gemv tern_i2_gemv_dotprod tern_t5_gemv_dotprod;
+    gemm tern_i2_gemm_dotprod tern_t5_gemm_dotprod tern_i2_gemm_i8mm
 }
 
 /// The implementations of a path; where it has none of its own, the reference's.
@@ -76,11 +83,31 @@ const REFERENCE: Kernels = Kernels {
     t5_gemm: tern_t5_gemm_ref,
 };
 
+#[cfg(target_arch = "x86_64")]
+const AVX2: Kernels = Kernels {
+    i2_gemv: tern_i2_gemv_avx2,
+    t5_gemv: tern_t5_gemv_avx2,
+    i2_gemm: tern_i2_gemm_avx2,
+    t5_gemm: tern_t5_gemm_avx2,
+};
+
+#[cfg(target_arch = "aarch64")]
+const DOTPROD: Kernels = Kernels {
+    i2_gemv: tern_i2_gemv_dotprod,
+    t5_gemv: tern_t5_gemv_dotprod,
+    i2_gemm: tern_i2_gemm_dotprod,
+    t5_gemm: tern_t5_gemm_dotprod,
+};
+
 /// # Panics
 /// If this processor lacks the path's instructions.
 fn kernels(path: Path) -> Kernels {
     assert!(path.is_available(), "this processor cannot run the kernel path \"{path}\"");
     match path {
+        #[cfg(target_arch = "x86_64")]
+        Path::Avx2 => AVX2,
+        #[cfg(target_arch = "x86_64")]
+        Path::AvxVnni => Kernels { i2_gemv: tern_i2_gemv_avxvnni, i2_gemm: tern_i2_gemm_avxvnni, ..AVX2 },
         #[cfg(target_arch = "x86_64")]
         Path::Avx512 => Kernels {
             i2_gemv: tern_i2_gemv_avx512,
@@ -88,6 +115,10 @@ fn kernels(path: Path) -> Kernels {
             i2_gemm: tern_i2_gemm_avx512,
             t5_gemm: tern_t5_gemm_avx512,
         },
+        #[cfg(target_arch = "aarch64")]
+        Path::Dotprod => DOTPROD,
+        #[cfg(target_arch = "aarch64")]
+        Path::I8mm => Kernels { i2_gemm: tern_i2_gemm_i8mm, ..DOTPROD },
         _ => REFERENCE,
     }
 }
@@ -115,6 +146,8 @@ impl Product<'_> {
         assert!(self.ldq >= crate::ints::row_stride(self.k), "rows of activations are too near to each other");
         assert!(self.ldq.is_multiple_of(LINE), "rows of activations are not aligned");
         assert!(self.q.len() >= n * self.ldq, "too few activations");
+        let possible = |sum: &i32| sum.unsigned_abs() as usize <= 128 * self.k;
+        assert!(self.sums.iter().all(possible), "a sum of {} int8 values is out of range", self.k);
         assert!(self.weights.as_ptr().addr().is_multiple_of(LINE), "weights are not aligned to {LINE} bytes");
         assert!(self.q.as_ptr().addr().is_multiple_of(LINE), "activations are not aligned to {LINE} bytes");
         assert!(self.ldd >= 8 * self.groups, "rows of results overlap");

@@ -59,6 +59,11 @@ impl Activations {
         &self.q[t * row_stride(self.k)..][..self.k]
     }
 
+    /// Row `t` with the zeros after it, if it is in use.
+    pub(crate) fn padded_row(&self, t: usize) -> &[i8] {
+        &self.bytes()[t * row_stride(self.k)..][..row_stride(self.k)]
+    }
+
     /// Row `t`, to be written.
     pub fn row_mut(&mut self, t: usize) -> ActivationRow<'_> {
         ActivationRow { q: &mut self.q[t * row_stride(self.k)..][..self.k], sum: &mut self.sums[t] }

@@ -62,7 +62,7 @@ impl Packed {
     /// If `k` is no multiple of 128, or not between 128 and 2^20.
     pub fn new(format: Format, rows: usize, k: usize) -> Self {
         assert!(k.is_multiple_of(128) && (128..=1 << 20).contains(&k), "{k} columns: not a multiple of 128 up to 2^20");
-        Self { format, rows, k, data: Aligned::new(format.bytes(rows.div_ceil(8), k)) }
+        Self { format, rows, k, data: Aligned::in_huge_pages(format.bytes(rows.div_ceil(8), k)) }
     }
 
     /// Packs `src`, rows in the I2_S layout of a file, `k / 4` bytes each.
