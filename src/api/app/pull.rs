@@ -25,11 +25,18 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// What to fetch.
 #[derive(Debug, Default, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none, example)]
 #[serde(default)]
 pub struct PullRequest {
     /// A name of the catalogue (`qwen2.5-0.5b`, `qwen2.5-0.5b:q8_0`) or a file on the hub (`org/repo:file.gguf`).
     #[oai(nullable)]
     pub model: Option<String>,
+}
+
+impl poem_openapi::types::Example for PullRequest {
+    fn example() -> Self {
+        Self { model: Some("qwen2.5-0.5b".into()) }
+    }
 }
 
 /// How far a download is; the last event has `status: "done"` and the id of the model.

@@ -148,6 +148,11 @@ impl From<ModelStatus> for Model {
     }
 }
 
+/// An id to try the description with.
+fn an_id() -> String {
+    "tern-guide".into()
+}
+
 pub(crate) struct ModelsApi(pub State);
 
 #[OpenApi(prefix_path = "/v1", tag = "ApiTags::Models")]
@@ -169,7 +174,12 @@ impl ModelsApi {
     ///
     /// The id may hold slashes, encoded (`%2F`) or not.
     #[oai(path = "/models/:model", method = "get", operation_id = "retrieveModel")]
-    async fn retrieve(&self, model: Path<String>) -> Result<ApiJson<Model>, ErrorReply> {
+    async fn retrieve(
+        &self,
+        /// Model id, as `GET /v1/models` lists them.
+        #[oai(example = "an_id")]
+        model: Path<String>,
+    ) -> Result<ApiJson<Model>, ErrorReply> {
         Ok(ApiJson(self.0.registry.status(&model.0)?.into()))
     }
 }

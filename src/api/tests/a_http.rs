@@ -160,7 +160,12 @@ async fn a15_the_root_answers_probes_and_people() {
         assert_eq!((head.status, head.body.as_str()), (200, ""), "{head}");
     }
     let docs = app.get("/docs/").await;
-    assert!(docs.status == 200 && docs.body.contains("swagger"), "{}", docs.status);
+    assert!(docs.status == 200 && docs.body.contains("SwaggerUIBundle({"), "{}", docs.status);
+    // Fit for phones, under its own name, and complete: nothing is loaded from anywhere.
+    let (head, _) = docs.body.split_once("SwaggerUIBundle({").unwrap();
+    assert!(docs.body.starts_with("<!doctype html>") && head.contains("width=device-width"));
+    assert!(head.contains("<title>Tern") && !head.contains("<title>Swagger UI"));
+    assert!(!docs.body.contains("<script src") && !docs.body.contains("rel=\"stylesheet\""));
     assert_ne!(app.get("/docs").await.status, 404);
 }
 
