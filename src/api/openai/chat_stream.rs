@@ -112,7 +112,7 @@ impl ChatStream {
                 },
                 Stage::Running(running) => match running.turn.next().await {
                     Some(event) => self.event(event),
-                    None => self.stage = Stage::Over,
+                    None => self.fail(&ApiError::new(500, "internal_error", "the answer ended without an end")),
                 },
             }
         }
