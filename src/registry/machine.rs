@@ -115,9 +115,10 @@ pub fn memory_limit() -> Option<u64> {
     }
 }
 
-/// Memory that could be taken right now without swapping, in bytes.
+/// Memory that could be taken right now without swapping, in bytes: of the machine and of every cgroup with a limit.
 pub fn memory_available() -> Option<u64> {
-    meminfo("MemAvailable:")
+    let cgroup = cgroup_memory_free(Path::new(CGROUPS), &own_groups());
+    [meminfo("MemAvailable:"), cgroup].into_iter().flatten().min()
 }
 
 /// Resident memory of this process, in bytes.
@@ -136,12 +137,30 @@ fn field_kib(file: &str, field: &str) -> Option<u64> {
 }
 
 fn cgroup_memory_limit(root: &Path, groups: &str) -> Option<u64> {
-    let limit = |file: PathBuf| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    group_folders(root, groups, "memory").iter().filter_map(|folder| folder_memory_limit(folder)).min()
+}
+
+/// What the limits leave: the pages of files that a group has read are given back when they are needed.
+fn cgroup_memory_free(root: &Path, groups: &str) -> Option<u64> {
+    let free = |folder: &PathBuf| {
+        let used = number(&folder.join("memory.current")).or_else(|| number(&folder.join("memory.usage_in_bytes")))?;
+        let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+        let field = |name| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        // Version 1 has the sum over the groups below under a name of its own.
+        let cached = field("total_inactive_file ").or_else(|| field("inactive_file ")).unwrap_or(0);
+        Some(folder_memory_limit(folder)?.saturating_sub(used.saturating_sub(cached)))
+    };
+    group_folders(root, groups, "memory").iter().filter_map(free).min()
+}
+
+/// The limits of one group. Version 1 says "no limit" with a number near 2^63.
+fn folder_memory_limit(folder: &Path) -> Option<u64> {
     let names = ["memory.max", "memory.high", "memory.limit_in_bytes"];
-    let files =
-        group_folders(root, groups, "memory").into_iter().flat_map(|folder| names.map(|name| folder.join(name)));
-    // Version 1 says "no limit" with a number near 2^63.
-    files.filter_map(limit).filter(|&bytes| bytes < 1 << 60).min()
+    names.iter().filter_map(|name| number(&folder.join(name))).filter(|&bytes| bytes < 1 << 60).min()
+}
+
+fn number(file: &Path) -> Option<u64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -190,6 +209,23 @@ mod tests {
         ]);
         assert_eq!(cgroup_memory_limit(v1.path(), "4:memory:/a/b\n0::/\n"), Some(2_000_000));
         assert_eq!(cgroup_memory_limit(v1.path(), "4:memory:/\n0::/\n"), None);
+    }
+
+    #[test]
+    fn what_a_limit_leaves_counts_pages_of_files_as_free() {
+        let v2 = groups(&[
+            ("a/memory.max", "1000000\n"),
+            ("a/memory.current", "700000\n"),
+            ("a/memory.stat", "anon 500000\ninactive_file 200000\n"),
+        ]);
+        assert_eq!(cgroup_memory_free(v2.path(), "0::/a\n"), Some(500_000));
+        assert_eq!(cgroup_memory_free(v2.path(), "0::/b\n"), None);
+        let v1 = groups(&[
+            ("memory/memory.limit_in_bytes", "1000000\n"),
+            ("memory/memory.usage_in_bytes", "700000\n"),
+            ("memory/memory.stat", "inactive_file 1\ntotal_inactive_file 100000\n"),
+        ]);
+        assert_eq!(cgroup_memory_free(v1.path(), "4:memory:/\n"), Some(400_000));
     }
 
     #[test]
