@@ -82,7 +82,8 @@ fn a_signal_stops_a_download_and_the_next_goes_on_from_there() {
 fn a_download_over_http_reports_its_progress_and_the_id_to_ask_for() {
     let hub = FakeHub::start();
     hub.put("guide.gguf", GUIDE);
-    let server = Home::asking(&hub.url()).serve(&[]);
+    let home = Home::asking(&hub.url());
+    let server = home.serve(&[]);
     let body = format!("{{\"model\": \"{NAME}\"}}");
     let answer = server.ask("POST", "/api/models/pull", &body).unwrap();
     assert!(answer.contains("content-type: text/event-stream"), "{answer}");

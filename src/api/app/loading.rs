@@ -81,7 +81,7 @@ impl LoadingApi {
     /// Frees its memory; a load under way is stopped. Refused while it answers requests, unless `force` ends them.
     #[oai(path = "/unload", method = "post", operation_id = "unloadModel")]
     async fn unload(&self, request: ApiBody<UnloadRequest>) -> Result<ApiJson<UnloadedModel>, ErrorReply> {
-        let model = self.0.find(request.0.model.as_deref())?.entry.id;
+        let model = self.0.find(request.0.model.as_deref()).await?.entry.id;
         let unloaded = self.0.registry.unload(&model, request.0.force.unwrap_or(false))?;
         Ok(ApiJson(UnloadedModel { model, unloaded }))
     }

@@ -120,9 +120,9 @@ fn frames(registry: Registry, reference: Reference) -> impl Stream<Item = Bytes>
                 Some((vec![frame], Some((receiver, registry, guard, Some(progress)))))
             }
             Some(Err((last, Ok(path)))) => {
-                let id = registry.list().into_iter().map(|model| model.entry).find_map(|entry| {
-                    (entry.source == tern_engine::ModelSource::Path(path.clone())).then_some(entry.id)
-                });
+                let file = path.clone();
+                // Reads the folders.
+                let id = tokio::task::spawn_blocking(move || registry.id_of_file(&file)).await.unwrap_or_default();
                 // A file no engine of this build can run is on disk all the same.
                 let id = id.unwrap_or_else(|| path.display().to_string());
                 let frame =

@@ -70,7 +70,7 @@ impl ChatStream {
         request: ChatRequest,
         id: String,
     ) -> Result<impl Stream<Item = Bytes> + Send + 'static, ApiError> {
-        let status = state.find(request.model.as_deref())?;
+        let status = state.find(request.model.as_deref()).await?;
         let mut this = Self {
             stage: Stage::Over,
             ready: VecDeque::new(),

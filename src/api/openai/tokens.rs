@@ -118,7 +118,7 @@ impl TokensApi {
             let piece = |token: &Token| spell(tokenizer.as_ref(), std::slice::from_ref(token));
             tokens.iter().map(piece).collect()
         });
-        let max_model_len = self.0.find(Some(&lease.entry.id))?.context_length;
+        let max_model_len = self.0.find(Some(&lease.entry.id)).await?.context_length;
         Ok(ApiJson(Tokenized { count: tokens.len() as u32, tokens, max_model_len, pieces }))
     }
 
