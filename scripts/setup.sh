@@ -51,8 +51,10 @@ has_libclang || need libclang libclang-dev
 has_openmp || need "OpenMP (libgomp)" libgomp1
 if [ "$purpose" = test ]; then
     has_venv || need "Python with venv" python3 python3-venv
-    has node || need "Node.js" nodejs
-    has npm || need npm npm
+    # NodeSource's nodejs has npm in it and refuses Debian's npm beside it, so that one is asked for only when it is
+    # missing all the same.
+    has node || need "Node.js with npm" nodejs
+    ! has node || has npm || need npm npm
     has curl || need curl curl
     # scripts/test-kernels.sh runs the AArch64 kernels in an emulator.
     if [ "$(uname -sm)" = "Linux x86_64" ]; then
@@ -61,14 +63,20 @@ if [ "$purpose" = test ]; then
     fi
 fi
 
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+
+install() {
+    echo "installing $*"
+    ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
 if [ ${#missing[@]} -gt 0 ]; then
-    as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
     if has apt-get && { [ ${#as_root[@]} -eq 0 ] || has sudo; }; then
-        echo "installing ${debian[*]}"
         ${as_root[@]+"${as_root[@]}"} apt-get update -qq
-        ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends "${debian[@]}"
+        install "${debian[@]}"
+        hash -r
+        [ "$purpose" = build ] || has npm || install npm
     else
         printf 'missing: %s\n' "${missing[@]}" >&2
         cat >&2 <<'MESSAGE'
@@ -105,7 +113,7 @@ if [ "$purpose" = test ]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
         { echo "python3 is $(python3 -V), the client tests need 3.10 or newer" >&2; exit 1; }
     node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
-        { echo "node is $(node -v), the client tests need 18 or newer" >&2; exit 1; }
+        { echo "node is $(node -v), the client tests need 18 or newer: https://nodejs.org/en/download" >&2; exit 1; }
     for tool in rustfmt clippy; do
         has "cargo-${tool/rustfmt/fmt}" || { echo "cargo has no $tool: rustup component add $tool" >&2; exit 1; }
     done

@@ -41,7 +41,10 @@ impl Cells {
     fn existing(&self, seq: SeqId) -> Result<&[u32], DecodeError> {
         let cells = self.sequences.get(seq as usize);
         cells.map(Vec::as_slice).ok_or_else(|| {
-            DecodeError::InvalidBatch(format!("sequence {seq}, but they are numbered 0 to {}", self.sequences.len() - 1))
+            DecodeError::InvalidBatch(format!(
+                "sequence {seq}, but they are numbered 0 to {}",
+                self.sequences.len() - 1
+            ))
         })
     }
 

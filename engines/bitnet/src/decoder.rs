@@ -57,7 +57,13 @@ impl Decoder for BitnetDecoder {
             let begin = self.hidden.len();
             self.hidden.resize(begin + hidden_size, 0.0);
             let out = &mut self.hidden[begin..];
-            floats::norm(forward.kernels, forward.stream(t), &forward.model.output_norm, forward.model.graph.norm_eps, out);
+            floats::norm(
+                forward.kernels,
+                forward.stream(t),
+                &forward.model.output_norm,
+                forward.model.graph.norm_eps,
+                out,
+            );
             self.wanted.push(token.logits);
         }
         if self.wanted.is_empty() {

@@ -129,7 +129,10 @@ fn kernels(wanted: Option<&str>) -> Result<Kernels, Refusal> {
         return Ok(path);
     }
     let has: Vec<_> = Kernels::available().iter().map(|path| path.name()).collect();
-    Err(Refusal::Unsupported(format!("--kernels {name}: this processor lacks its instructions; it has: {}", has.join(", "))))
+    Err(Refusal::Unsupported(format!(
+        "--kernels {name}: this processor lacks its instructions; it has: {}",
+        has.join(", ")
+    )))
 }
 
 fn tokenizer(path: &Path, header: &Header) -> Result<GgufTokenizer, Refusal> {

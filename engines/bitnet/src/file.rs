@@ -129,9 +129,12 @@ impl ModelFile {
             return Err(Refusal::Unsupported(format!("{name}: type {}, expected F32, F16 or BF16", tensor.kind)));
         }
         let mut values = vec![0.0; len];
-        blocks::dequantize(tensor.kind, self.bytes(tensor), &mut values).expect("plain types have values of any number");
+        blocks::dequantize(tensor.kind, self.bytes(tensor), &mut values)
+            .expect("plain types have values of any number");
         match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(Refusal::Invalid(format!("{name}: value {at} is {}, expected a finite number", values[at]))),
+            Some(at) => {
+                Err(Refusal::Invalid(format!("{name}: value {at} is {}, expected a finite number", values[at])))
+            }
             None => Ok(values),
         }
     }

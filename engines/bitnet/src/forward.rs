@@ -12,8 +12,7 @@ use std::sync::Mutex;
 
 use tern_engine::{Batch, DecoderLimits, KvType, SeqId};
 use tern_ternary::{
-    Path as Kernels,
-    floats,
+    Path as Kernels, floats,
     ints::{self, Activations, GEMV_MAX, Scratch},
 };
 
@@ -211,7 +210,14 @@ impl<'a> Pass<'a> {
         self.attention(number, layer);
         // What the norm before the projection is: of the whole vector, of the projection, or none.
         let norm = projection_norm(&layer.attention_sub_norm, &layer.output);
-        round(self.pool, self.kernels, &self.buffers.attention[..n * across], norm, eps, &mut self.buffers.attention_acts);
+        round(
+            self.pool,
+            self.kernels,
+            &self.buffers.attention[..n * across],
+            norm,
+            eps,
+            &mut self.buffers.attention_acts,
+        );
         self.project(&layer.output, &layer.attention_post_norm, true);
 
         self.gate_and_up(layer);
@@ -447,9 +453,18 @@ fn gated(
     let columns = out.columns();
     for_groups(&input.acts, columns.clone(), |groups, rows| {
         let ldd = groups.len() * 8;
-        ints::product(kernels, layer.gate.packed.groups(groups.clone()), &input.acts, &mut own.sums, ldd, &mut own.panel);
+        ints::product(
+            kernels,
+            layer.gate.packed.groups(groups.clone()),
+            &input.acts,
+            &mut own.sums,
+            ldd,
+            &mut own.panel,
+        );
         ints::product(kernels, layer.up.packed.groups(groups), &input.acts, &mut own.more_sums, ldd, &mut own.panel);
-        for (t, (g, u)) in own.sums.chunks_exact(ldd).zip(own.more_sums.chunks_exact(ldd)).take(input.acts.len()).enumerate() {
+        for (t, (g, u)) in
+            own.sums.chunks_exact(ldd).zip(own.more_sums.chunks_exact(ldd)).take(input.acts.len()).enumerate()
+        {
             let scale = input.scales[t];
             let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
             let wanted = out.len();

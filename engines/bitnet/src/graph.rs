@@ -31,7 +31,9 @@ impl Gate {
             Some("silu" | "swish") => return Ok(Self::Silu),
             Some("gelu_pytorch_tanh" | "gelu_tanh") => return Ok(Self::Gelu),
             Some(other) => {
-                return Err(Refusal::Unsupported(format!("{key} is \"{other}\"; relu2, silu and gelu_pytorch_tanh are known")));
+                return Err(Refusal::Unsupported(format!(
+                    "{key} is \"{other}\"; relu2, silu and gelu_pytorch_tanh are known"
+                )));
             }
             None => {}
         }

@@ -18,7 +18,8 @@ fn folder() -> PathBuf {
 }
 
 fn load(model: &str, kernels: Option<String>) -> LoadedModel {
-    let options = LoadOptions { kernels, threads: 2, max_batch_tokens: 128, kv_type: KvType::F32, ..LoadOptions::default() };
+    let options =
+        LoadOptions { kernels, threads: 2, max_batch_tokens: 128, kv_type: KvType::F32, ..LoadOptions::default() };
     BitnetEngine.load(&ModelSource::Path(folder().join(model)), &options, &mut |_| true).unwrap()
 }
 
@@ -79,7 +80,10 @@ fn check(model: &str, golden: &str, kernels: Option<String>) {
             let (ours, theirs) = (argmax(got), argmax(expected));
             // The same token, or one that is as good within what is allowed.
             let behind = expected[theirs] - expected[ours];
-            assert!(behind <= 6.0 * allowed, "{model} case {case} position {pos}: {ours} for {theirs}, {behind} behind");
+            assert!(
+                behind <= 6.0 * allowed,
+                "{model} case {case} position {pos}: {ours} for {theirs}, {behind} behind"
+            );
         }
     }
 }
@@ -119,7 +123,8 @@ fn texts_have_the_tokens_that_the_goldens_were_made_of() {
     for name in ["bitnet-b1.58", "bitnet", "llama", "qwen3"] {
         let golden = Golden::read(&format!("{name}.golden.gguf"));
         let model = load(&format!("{name}.gguf"), None);
-        let tokenizer = model.text.map(|text| text.tokenizer).or(model.embedder.map(|(tokenizer, _)| tokenizer)).unwrap();
+        let tokenizer =
+            model.text.map(|text| text.tokenizer).or(model.embedder.map(|(tokenizer, _)| tokenizer)).unwrap();
         for (case, tokens, _) in golden.cases() {
             if let Some(text) = golden.header.str(&format!("case.{case}.text")) {
                 assert_eq!(tokenizer.encode(text, true, false).unwrap(), tokens, "{name} case {case}: {text:?}");

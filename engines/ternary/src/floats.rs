@@ -144,7 +144,15 @@ pub const fn attend_scratch(heads: usize, seen: usize) -> usize {
 ///
 /// # Panics
 /// If lengths do not fit each other, a cell is out of range, or none is seen.
-pub fn attend(path: Path, size: usize, queries: &[f32], cells: Cells<'_>, scale: f32, scratch: &mut [f32], out: &mut [f32]) {
+pub fn attend(
+    path: Path,
+    size: usize,
+    queries: &[f32],
+    cells: Cells<'_>,
+    scale: f32,
+    scratch: &mut [f32],
+    out: &mut [f32],
+) {
     let heads = queries.len() / size;
     let bytes = cells.kind.bytes(size);
     assert!(queries.len() == heads * size && out.len() == queries.len() && heads > 0, "{heads} heads of {size}");

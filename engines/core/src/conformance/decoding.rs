@@ -1,7 +1,7 @@
 //! Forward passes: however tokens are divided into batches, the logits are the same.
 
 use super::{Check, Failure, Load, Outcome, Tolerance, comparison, subject::Subject, subject::fresh};
-use crate::{Batch, Wanted};
+use crate::{Batch, Token, Wanted};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "a row of logits has a finite number for each token of the vocabulary", run: finite_rows },
@@ -38,19 +38,33 @@ fn deterministic(load: Load<'_>, _: Tolerance) -> Checked {
     Ok(Outcome::Passed)
 }
 
-/// What a wrong token in the history changes must be larger than what the other checks let pass.
+/// What a wrong token in the history changes must be larger than what the other checks let pass; so must what right
+/// tokens at wrong positions change.
 fn sensitive(load: Load<'_>, tolerance: Tolerance) -> Checked {
     let subject = Subject::load(load, tolerance)?;
     let prompt = subject.prompt(1, 24);
-    let other_token = subject.prompt(2, 64).into_iter().find(|&token| token != prompt[4]);
-    let mut other = prompt.clone();
-    other[4] = other_token.ok_or_else(|| Failure("the vocabulary has one plain token only".into()))?;
-    let (one, two) = (fresh(load, tolerance, &prompt)?, fresh(load, tolerance, &other)?);
-    if comparison::difference(&one, &two, tolerance).is_some() {
-        return Ok(Outcome::Passed);
+    let others = subject.prompt(2, 64);
+    let other_than = |token: Token| {
+        let other = others.iter().copied().find(|&other| other != token);
+        other.ok_or_else(|| Failure("the vocabulary has one plain token only".into()))
+    };
+    let mut wrong = prompt.clone();
+    wrong[4] = other_than(prompt[4])?;
+    let mut pair = prompt.clone();
+    pair[21] = other_than(prompt[20])?;
+    let mut swapped = pair.clone();
+    swapped.swap(20, 21);
+    let places = [("token 4 of 24 changed", &prompt, &wrong), ("tokens 20 and 21 of 24 swapped", &pair, &swapped)];
+    for (what, one, other) in places {
+        let (one, other) = (fresh(load, tolerance, one)?, fresh(load, tolerance, other)?);
+        let moved = comparison::relative(&other, &one);
+        println!("    {what}: {moved:.2e} of the row");
+        if moved <= f64::from(tolerance.relative) {
+            let evidence = format!("{what}: moved the logits by {moved:.2e} of the row only; tolerance");
+            return Err(Failure(format!("{evidence} {}", tolerance.relative)));
+        }
     }
-    let tolerance = tolerance.absolute;
-    Err(Failure(format!("token 4 of 24 was changed and no logit moved by more than the tolerance of {tolerance}")))
+    Ok(Outcome::Passed)
 }
 
 fn one_and_many(load: Load<'_>, tolerance: Tolerance) -> Checked {

@@ -145,7 +145,8 @@ fn absurd_options_are_brought_into_range() {
 #[test]
 fn a_q8_0_cache_is_nearly_as_good() {
     let mut exact = tiny_llama().decoder;
-    let mut rounded = tiny_llama_with(&LoadOptions { kv_type: KvType::Q8_0, ..options() }).decoder;
+    let mut rounded =
+        tiny_llama_with(&LoadOptions { kv_type: KvType::Q8_0, flash_attention: None, ..options() }).decoder;
     let exact = run(&mut *exact, 0, 0, &TEXT).unwrap();
     let rounded = run(&mut *rounded, 0, 0, &TEXT).unwrap();
     // 8 bits for keys and values instead of 16, in one layer: measured 0.04.
