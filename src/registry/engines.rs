@@ -30,6 +30,12 @@ pub fn engines() -> &'static [EngineSlot] {
     static ENGINES: OnceLock<Vec<EngineSlot>> = OnceLock::new();
     ENGINES.get_or_init(|| {
         vec![
+            EngineSlot {
+                name: "bitnet",
+                reads: "GGUF with ternary (i2_s) tensors",
+                feature: "bitnet",
+                engine: bitnet(),
+            },
             EngineSlot { name: "llama", reads: "GGUF", feature: "llama", engine: llama() },
             EngineSlot {
                 name: "echo",
@@ -44,6 +50,16 @@ pub fn engines() -> &'static [EngineSlot] {
 /// The engine called `name`.
 pub(crate) fn by_name(name: &str) -> Option<&'static EngineSlot> {
     engines().iter().find(|slot| slot.name == name)
+}
+
+#[cfg(feature = "bitnet")]
+fn bitnet() -> Option<Box<dyn Engine>> {
+    Some(Box::new(tern_bitnet::BitnetEngine))
+}
+
+#[cfg(not(feature = "bitnet"))]
+fn bitnet() -> Option<Box<dyn Engine>> {
+    None
 }
 
 #[cfg(feature = "llama")]

@@ -58,14 +58,11 @@ impl Largest {
     }
 
     fn show(&mut self, value: f32) {
-        if self.values.len() == self.k {
-            // Also what is no number is not kept.
-            if self.values.first().is_none_or(|&least| !(value > least)) {
-                return;
-            }
-            self.values.remove(0);
-        } else if value.is_nan() {
+        if value.is_nan() || (self.values.len() == self.k && self.values.first().is_none_or(|&least| value <= least)) {
             return;
+        }
+        if self.values.len() == self.k {
+            self.values.remove(0);
         }
         let at = self.values.partition_point(|&other| other < value);
         self.values.insert(at, value);
@@ -164,7 +161,8 @@ impl Screen {
 
     /// Whether row `row`, with this approximate logit, can be in the top of vector `t`. True for what is not a number.
     pub fn may_reach(&self, t: usize, row: usize, logit: f32, least: f32) -> bool {
-        !(logit + self.vectors[t].bound(&self.facts[row], logit) < least)
+        let upper = logit + self.vectors[t].bound(&self.facts[row], logit);
+        upper >= least || upper.is_nan()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tern_engine::{Capability, EngineError, ModelInfo};
-use tern_gguf::{GgufError, Header as Gguf, split, summary};
+use tern_gguf::{Header as Gguf, split, summary};
 
 use crate::{
     check::{self, Problem},

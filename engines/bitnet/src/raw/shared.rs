@@ -113,7 +113,6 @@ mod tests {
             })
             .collect();
         assert_eq!(seen, [0..8, 8..24, 24..40]);
-        drop(columns);
         assert!(data.chunks(40).all(|row| row[..8].iter().all(|&x| x == 1) && row[24..].iter().all(|&x| x == 3)));
     }
 
