@@ -97,7 +97,7 @@ fn load(path: &Path, options: &LoadOptions, progress: Progress<'_>) -> Result<Lo
     let tokenizer = tokenizer(path, file.header())?;
     let threads = (options.threads.max(1) as usize).min(MOST_THREADS);
     let mut pool = Pool::new(threads).map_err(|error| Refusal::System(format!("threads: {error}")))?;
-    let layout = Layout { format: Format::I2, head: if graph.embeds { Head::F16 } else { options.head } };
+    let layout = Layout { format: Format::I2, head: if graph.embeds { Head::F16 } else { options.head }, kernels };
     let model = Model::load(&file, graph, layout, &mut pool, progress)?;
     tracing::info!(
         model = %path.display(), %kernels, threads, gate = ?model.graph.gate, "ternary weights packed"

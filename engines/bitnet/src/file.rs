@@ -70,6 +70,14 @@ impl Rows {
         self.bytes().len() / self.count
     }
 
+    /// Gives back the memory of rows that are not needed soon, if it is the file's.
+    pub fn release(&self, rows: Range<usize>) {
+        if let Data::Mapped(map, range) = &self.data {
+            let stride = self.row_bytes();
+            map.release(range.start + rows.start * stride..range.start + rows.end * stride);
+        }
+    }
+
     /// The values of row `row` into `out` `[width]`.
     pub fn read(&self, row: usize, out: &mut [f32]) {
         let stride = self.row_bytes();

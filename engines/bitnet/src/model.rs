@@ -3,12 +3,15 @@
 use std::sync::Mutex;
 
 use tern_engine::{Head as HeadKind, Progress};
-use tern_ternary::ints::{Format, Packed};
+use tern_ternary::{
+    Path as Kernels,
+    ints::{self, ByColumns, ByRows, Format, Packed},
+};
 
 use crate::{
     error::Refusal,
     file::{ModelFile, Rows},
-    graph::Graph,
+    graph::{Gate, Graph},
     head::Head,
     raw::{Pool, share},
 };
@@ -40,6 +43,17 @@ pub(crate) struct Layer {
     pub ffn_sub_norm: Vec<f32>,
     pub down: Matrix,
     pub ffn_post_norm: Vec<f32>,
+    /// Other layouts of up and down, for steps of one token of graphs whose gate makes zeros.
+    pub sparse: Option<Sparse>,
+}
+
+/// Where the gate is zero, so is the product with up; where a rounded activation is zero, its column of down adds nothing.
+/// These layouts skip both, and change no bit of a sum.
+pub(crate) struct Sparse {
+    /// `up`, row by row.
+    pub up: ByRows,
+    /// `down`, column by column.
+    pub down: ByColumns,
 }
 
 /// All weights.
@@ -57,6 +71,7 @@ pub(crate) struct Model {
 pub(crate) struct Layout {
     pub format: Format,
     pub head: HeadKind,
+    pub kernels: Kernels,
 }
 
 impl Model {
@@ -74,7 +89,7 @@ impl Model {
     ) -> Result<Self, Refusal> {
         let embedding = file.rows("token_embd.weight", graph.vocab_size, graph.hidden_size)?;
         let output_norm = file.vector("output_norm.weight", graph.hidden_size)?;
-        let mut loader = Loader { file, graph: &graph, format: layout.format, pool };
+        let mut loader = Loader { file, graph: &graph, layout, pool };
         let mut layers = Vec::with_capacity(graph.num_layers);
         for number in 0..graph.num_layers {
             layers.push(loader.layer(number)?);
@@ -98,7 +113,7 @@ impl Model {
 struct Loader<'a> {
     file: &'a ModelFile,
     graph: &'a Graph,
-    format: Format,
+    layout: Layout,
     pool: &'a mut Pool,
 }
 
@@ -129,7 +144,39 @@ impl Loader<'_> {
             ffn_sub_norm: norm(g.sub_norms, "ffn_sub_norm", ffn)?,
             down: self.matrix(number, "ffn_down", hidden, ffn)?,
             ffn_post_norm: norm(g.post_norms, "post_ffw_norm", hidden)?,
+            sparse: self.sparse(number)?,
         })
+    }
+
+    fn sparse(&mut self, number: usize) -> Result<Option<Sparse>, Refusal> {
+        let g = self.graph;
+        let (hidden, ffn) = (g.hidden_size, g.ffn_size);
+        // Threads share `down` by pieces; a model of less than one is not worth sharing.
+        let whole = hidden.is_multiple_of(ByColumns::PIECE) || hidden < ByColumns::PIECE;
+        if g.gate != Gate::Relu2 || !ints::skips_zeros(self.layout.kernels) || !whole {
+            return Ok(None);
+        }
+        let (up, down) = (format!("blk.{number}.ffn_up.weight"), format!("blk.{number}.ffn_down.weight"));
+        let up = self.file.ternary(&up, ffn, hidden)?;
+        let down = self.file.ternary(&down, hidden, ffn)?;
+        let bad = |_| Refusal::Invalid("a code 3".into());
+        // Two matrices for two threads.
+        let made = (Mutex::new(None), Mutex::new(None));
+        let workers = self.pool.threads();
+        self.pool.run(&|worker| {
+            if worker == 0 {
+                *made.0.lock().expect("locked once") = Some(ByRows::new(&up.codes, ffn, hidden));
+            }
+            if worker + 1 == workers {
+                *made.1.lock().expect("locked once") = Some(ByColumns::pack(&down.codes, hidden, ffn));
+            }
+        });
+        let taken = "each was made by one thread";
+        let rows = made.0.into_inner().expect(taken).expect(taken).map_err(bad)?;
+        let columns = made.1.into_inner().expect(taken).expect(taken).map_err(bad)?;
+        self.file.release(up.place);
+        self.file.release(down.place);
+        Ok(Some(Sparse { up: rows, down: columns }))
     }
 
     fn matrix(&mut self, number: usize, what: &str, rows: usize, columns: usize) -> Result<Matrix, Refusal> {
@@ -138,7 +185,7 @@ impl Loader<'_> {
         let norm_name = format!("blk.{number}.{what}_norm_in.weight");
         let norm = if self.graph.projection_norms { Some(self.file.vector(&norm_name, columns)?) } else { None };
         let ternary = self.file.ternary(&name, rows, columns)?;
-        let mut packed = Packed::new(self.format, rows, columns);
+        let mut packed = Packed::new(self.layout.format, rows, columns);
         let workers = self.pool.threads();
         let groups = packed.group_count();
         // A part for each thread; a thread takes its own.

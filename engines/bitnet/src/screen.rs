@@ -13,7 +13,7 @@
 use std::{ops::Range, sync::Mutex};
 
 use tern_engine::Wanted;
-use tern_ternary::{Path as Kernels, floats};
+use tern_ternary::{Path as Kernels, floats, ints::Aligned};
 
 use crate::{
     file,
@@ -22,6 +22,9 @@ use crate::{
 
 /// Rows whose sums a thread has at hand at once.
 const ROWS_AT_ONCE: usize = 128;
+
+/// After so many rows their memory is given back while the copy is made.
+const GIVE_BACK: usize = 1024;
 
 /// What is known of a row besides its codes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,7 +80,7 @@ impl Largest {
 /// The codes, and the hidden states of the pass under way.
 pub(crate) struct Screen {
     width: usize,
-    codes: Vec<i8>,
+    codes: Aligned<i8>,
     facts: Vec<RowFacts>,
     vectors: Vec<Vector>,
     count: usize,
@@ -89,7 +92,7 @@ impl Screen {
     /// Rounds all rows, on all threads.
     pub fn new(rows: &file::Rows, pool: &mut Pool) -> Self {
         let (count, width, workers) = (rows.count, rows.width, pool.threads());
-        let (mut codes, mut facts) = (vec![0; count * width], vec![RowFacts::default(); count]);
+        let (mut codes, mut facts) = (Aligned::in_huge_pages(count * width), vec![RowFacts::default(); count]);
         let mut parts = Vec::new();
         let (mut codes_left, mut facts_left) = (&mut codes[..], &mut facts[..]);
         for worker in 0..workers {
@@ -103,9 +106,14 @@ impl Screen {
             let mut part = parts[worker].lock().expect("each thread locks its own");
             let (range, codes, facts) = &mut *part;
             let mut values = vec![0.0; width];
+            // What was read is given back on the way: later only the few rows that can matter are read again.
+            let give_back = |row: usize| rows.release(row.saturating_sub(GIVE_BACK)..row);
             for (row, (codes, facts)) in range.clone().zip(codes.chunks_exact_mut(width).zip(facts.iter_mut())) {
                 rows.read(row, &mut values);
                 *facts = round_row(&values, codes);
+                if (row + 1).is_multiple_of(GIVE_BACK) || row + 1 == range.end {
+                    give_back(row + 1);
+                }
             }
         });
         drop(parts);

@@ -25,16 +25,14 @@ impl<T: Copy + Default> Aligned<T> {
         let start = memory.as_ptr().align_offset(LINE);
         Self { memory, start, len }
     }
-}
 
-impl Aligned<u8> {
     /// As [`Aligned::new`], in pages of 2 MB as far as it is long enough for them and the system has them. A stream over
     /// weights is 1.4 times as fast: no prefetch waits for the address of a small page.
     pub fn in_huge_pages(len: usize) -> Self {
-        if len < 2 * HUGE_PAGE {
+        if len * size_of::<T>() < 2 * HUGE_PAGE {
             return Self::new(len);
         }
-        let mut memory = vec![0; len + HUGE_PAGE];
+        let mut memory = vec![T::default(); len + HUGE_PAGE / size_of::<T>().max(1)];
         let start = memory.as_ptr().align_offset(HUGE_PAGE);
         prefer_huge_pages(&mut memory[start..start + len]);
         Self { memory, start, len }

@@ -105,6 +105,9 @@ pub struct ByColumns {
 }
 
 impl ByColumns {
+    /// Rows of a piece.
+    pub const PIECE: usize = 256;
+
     /// Packs `src`, rows in the I2_S layout of a file, `k / 4` bytes each.
     ///
     /// # Errors
