@@ -130,6 +130,15 @@ pub enum GgufError {
         /// Where.
         offset: u64,
     },
+    /// A tensor of type 39 in a BitNet model.
+    #[error(
+        "{tensor}: tensor type 39 in a BitNet model is TL2 of bitnet.cpp, whose layout depends on the build that made it; \
+         use the i2_s file of the model"
+    )]
+    Tl2 {
+        /// Which tensor.
+        tensor: String,
+    },
     /// Dimensions that no tensor can have.
     #[error("{tensor}: shape {shape:?}, expected {expected}")]
     Shape {

@@ -120,6 +120,8 @@ impl Header {
         for number in 0..tensor_count {
             tensors.push(tensors::read(&mut cursor, number)?);
         }
+        let architecture = find(&metadata, &by_key, "general.architecture").and_then(Value::as_str);
+        tensors::refuse_tl2(&tensors, architecture.unwrap_or_default())?;
         let header_len = cursor.at();
         let data_offset = (header_len as u64).next_multiple_of(alignment);
         tensors::place(&mut tensors, data_offset, alignment, file_len)?;

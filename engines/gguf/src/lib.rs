@@ -12,6 +12,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+pub mod blocks;
 mod cursor;
 pub mod error;
 pub mod file_type;

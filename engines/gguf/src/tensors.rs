@@ -62,6 +62,15 @@ pub(crate) fn read(cursor: &mut Cursor<'_>, number: u64) -> Result<TensorInfo, G
     Ok(TensorInfo { name: name.into(), kind, shape, offset, bytes })
 }
 
+/// Type 39 is MXFP4, and TL2 of bitnet.cpp. The file does not say which; what stands beside it does.
+pub(crate) fn refuse_tl2(tensors: &[TensorInfo], architecture: &str) -> Result<(), GgufError> {
+    let bitnet = architecture.starts_with("bitnet") || tensors.iter().any(|tensor| tensor.kind == TensorType::I2_S);
+    match tensors.iter().find(|tensor| tensor.kind == TensorType::MXFP4) {
+        Some(tensor) if bitnet => Err(GgufError::Tl2 { tensor: tensor.name.clone() }),
+        _ => Ok(()),
+    }
+}
+
 /// Bytes of a tensor's data, or what its shape should be.
 pub(crate) fn data_bytes(kind: TensorType, shape: &[u64]) -> Result<u64, String> {
     if shape.contains(&0) {
@@ -69,11 +78,11 @@ pub(crate) fn data_bytes(kind: TensorType, shape: &[u64]) -> Result<u64, String>
     }
     // ggml keeps sizes and products of them in signed 64-bit numbers.
     let values = shape.iter().try_fold(1_u64, |product, &size| product.checked_mul(size));
-    let values = values.filter(|&n| n <= i64::MAX as u64).ok_or("a product below 2^63")?;
+    values.filter(|&n| n <= i64::MAX as u64).ok_or("a product below 2^63")?;
     if !shape.first().unwrap_or(&1).is_multiple_of(kind.block_values()) {
         return Err(format!("a first dimension that is a multiple of {} for type {kind}", kind.block_values()));
     }
-    kind.bytes(values).filter(|&n| n <= i64::MAX as u64).ok_or_else(|| "less than 2^63 bytes of data".into())
+    kind.tensor_bytes(shape).filter(|&n| n <= i64::MAX as u64).ok_or_else(|| "less than 2^63 bytes of data".into())
 }
 
 /// Checks names and places of all tensors, and makes their offsets count from the start of the file.

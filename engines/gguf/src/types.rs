@@ -41,6 +41,7 @@ pub enum TensorType {
     NVFP4,
     Q1_0,
     Q2_0,
+    IQ2_BN,
 }
 
 use TensorType as T;
@@ -85,9 +86,12 @@ const TABLE: &[(TensorType, u32, &str, u64, u64)] = &[
     (T::NVFP4, 40, "NVFP4", 64, 36),
     (T::Q1_0, 41, "Q1_0", 128, 18),
     (T::Q2_0, 42, "Q2_0", 64, 18),
+    // ik_llama.cpp's: 64 values in 16 bytes, and in front of each row its scale, an f32.
+    (T::IQ2_BN, 135, "IQ2_BN", 64, 16),
 ];
 
 const I2_S_TAIL_BYTES: u64 = 32;
+const IQ2_BN_ROW_SCALE_BYTES: u64 = 4;
 
 impl TensorType {
     /// All types, in the order of their numbers.
@@ -108,7 +112,12 @@ impl TensorType {
     pub(crate) fn why_unknown(number: u32) -> &'static str {
         match number {
             4 | 5 => "was removed from the format in 2023; quantize the model again",
-            31..=33 | 37 | 38 => "was removed from the format in 2024; use the plain type (Q4_0, IQ4_NL) instead",
+            38 => {
+                "is TL1 of bitnet.cpp, whose layout depends on the build that made it; use the i2_s file of the model"
+            }
+            134 => "is IQ1_BN of ik_llama.cpp, which is not supported; use the i2_s file of the model",
+            335 => "is IQ2_BN_R4 of ik_llama.cpp, which is not supported; use the i2_s or iq2_bn file of the model",
+            31..=33 | 37 => "was removed from the format in 2024; use the plain type (Q4_0, IQ4_NL) instead",
             _ => "is unknown to this version",
         }
     }
@@ -138,13 +147,32 @@ impl TensorType {
         self.block_values() == 1
     }
 
-    /// Bytes of a tensor of `values` values; `None` when they are no whole number of blocks or too many to count.
+    /// Bytes of a tensor of one row of `values` values; `None` when they are no whole number of blocks or too many to
+    /// count. For all types but IQ2_BN, whose rows have scales of their own, this holds for any number of rows.
     pub fn bytes(self, values: u64) -> Option<u64> {
+        self.bytes_in_rows(values, 1)
+    }
+
+    /// Bytes of a tensor of this shape, fastest first; `None` when its rows are no whole number of blocks or they are too
+    /// many to count.
+    pub fn tensor_bytes(self, shape: &[u64]) -> Option<u64> {
+        if !shape.first().unwrap_or(&1).is_multiple_of(self.block_values()) {
+            return None;
+        }
+        let product = |sizes: &[u64]| sizes.iter().try_fold(1_u64, |product, &size| product.checked_mul(size));
+        self.bytes_in_rows(product(shape)?, product(shape.get(1..).unwrap_or_default())?)
+    }
+
+    fn bytes_in_rows(self, values: u64, rows: u64) -> Option<u64> {
         if !values.is_multiple_of(self.block_values()) {
             return None;
         }
-        let tail = if self == Self::I2_S { I2_S_TAIL_BYTES } else { 0 };
-        (values / self.block_values()).checked_mul(self.block_bytes())?.checked_add(tail)
+        let scales = match self {
+            Self::I2_S => I2_S_TAIL_BYTES,
+            Self::IQ2_BN => rows.checked_mul(IQ2_BN_ROW_SCALE_BYTES)?,
+            _ => 0,
+        };
+        (values / self.block_values()).checked_mul(self.block_bytes())?.checked_add(scales)
     }
 }
 
@@ -173,5 +201,9 @@ mod tests {
         assert_eq!(TensorType::F64.bytes(u64::MAX), None);
         // attn_q of BitNet-b1.58-2B-4T: 2560 x 2560.
         assert_eq!(TensorType::I2_S.bytes(2560 * 2560), Some(1_638_432));
+        assert_eq!(TensorType::I2_S.tensor_bytes(&[2560, 2560]), Some(1_638_432));
+        assert_eq!(TensorType::IQ2_BN.tensor_bytes(&[128, 3]), Some(3 * 36));
+        assert_eq!(TensorType::IQ2_BN.tensor_bytes(&[96, 2]), None);
+        assert_eq!(TensorType::I2_S.tensor_bytes(&[u64::MAX - 3, 2]), None);
     }
 }

@@ -133,6 +133,48 @@ fn tensor_types_are_named_with_their_tensor() {
 }
 
 #[test]
+fn ternary_types_of_other_programs_are_named() {
+    check(&with_tensors(&[tensor("t", &[8], 38, 0)], 32), "t: tensor type 38 at offset 0x2d is TL1 of bitnet.cpp");
+    check(&with_tensors(&[tensor("t", &[8], 134, 0)], 32), "is IQ1_BN of ik_llama.cpp");
+    check(&with_tensors(&[tensor("t", &[8], 335, 0)], 32), "is IQ2_BN_R4 of ik_llama.cpp");
+}
+
+#[test]
+fn type_39_is_mxfp4_but_tl2_in_a_bitnet_model() {
+    let mxfp4 = tensor("b", &[32], 39, 0);
+    let alone = with_tensors(std::slice::from_ref(&mxfp4), 32);
+    assert_eq!(Header::parse(&alone).unwrap().tensors()[0].kind, tern_gguf::TensorType::MXFP4);
+    let beside_i2_s = with_tensors(&[mxfp4.clone(), tensor("a", &[128, 1], 36, 32)], 96);
+    check(&beside_i2_s, "b: tensor type 39 in a BitNet model is TL2 of bitnet.cpp");
+    let architecture = key("general.architecture", 8, &string(b"bitnet-b1.58"));
+    check(&[raw(1, 1, &[architecture, mxfp4]), vec![0; 96]].concat(), "b: tensor type 39 in a BitNet model is TL2");
+}
+
+#[test]
+fn i2_s_needs_its_codes_and_its_tail_within_the_file() {
+    let file = |data| with_tensors(&[tensor("blk.0.attn_q.weight", &[128, 2], 36, 0)], data);
+    assert_eq!(Header::parse_prefix(&file(96), file(96).len() as u64).unwrap().tensors()[0].bytes, 96);
+    // Codes alone, and codes with the scale but no filler.
+    for data in [64, 68, 95] {
+        check(&file(data), "blk.0.attn_q.weight: data at 0x60 to 0xc0, but the file ends");
+    }
+    let next =
+        |offset| with_tensors(&[tensor("blk.0.attn_q.weight", &[128, 2], 36, 0), tensor("b", &[8], 0, offset)], 160);
+    // A reader that forgets the tail would take this for sound.
+    check(&next(64), "b: data at 0xc0 overlaps blk.0.attn_q.weight");
+    assert!(Header::parse(&next(96)).is_ok());
+    check(&with_tensors(&[tensor("t", &[130, 2], 36, 0)], 128), "a multiple of 4 for type I2_S");
+    check(&with_tensors(&[tensor("t", &[1 << 62, 2], 36, 0)], 128), "expected");
+}
+
+#[test]
+fn iq2_bn_has_a_scale_in_each_row() {
+    let file = |data| with_tensors(&[tensor("t", &[64, 3], 135, 0)], data);
+    assert_eq!(Header::parse_prefix(&file(60), file(60).len() as u64).unwrap().tensors()[0].bytes, 60);
+    check(&file(52), "t: data at");
+}
+
+#[test]
 fn data_outside_its_place_is_refused() {
     check(
         &with_tensors(&[tensor("t", &[8], 0, 16)], 64),

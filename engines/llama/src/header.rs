@@ -112,7 +112,7 @@ fn purpose(header: &Gguf, info: &ModelInfo) -> Result<Purpose, Problem> {
 fn unreadable(path: &Path, error: GgufError) -> EngineError {
     match error {
         GgufError::Io { path, source } => EngineError::Io { path, source },
-        error @ GgufError::TensorType { .. } => {
+        error @ (GgufError::TensorType { .. } | GgufError::Tl2 { .. }) => {
             EngineError::Unsupported { path: path.into(), message: error.to_string() }
         }
         error => EngineError::InvalidModel { path: path.into(), message: error.to_string() },
