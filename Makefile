@@ -18,10 +18,11 @@ run: ## build and serve on http://127.0.0.1:8080 with the built-in model
 	@scripts/setup.sh build
 	cargo run --release --bin tern
 
-test: ## everything: format, lints, Rust tests, the official OpenAI clients
+test: ## everything: format, lints, Rust tests, kernels of other processors, the official OpenAI clients
 	@scripts/setup.sh test
 	$(MAKE) --no-print-directory check
 	cargo test --release --workspace
+	scripts/test-kernels.sh
 	$(MAKE) --no-print-directory $(CLIENTS)
 	$(VENV)/bin/python tests/clients/run.py
 

@@ -34,6 +34,12 @@ has_openmp() {
 # Debian has venv without the part that installs pip into it.
 has_venv() { has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
+# Fedora's compiler comes without a C library.
+has_arm_compiler() {
+    has aarch64-linux-gnu-gcc &&
+        echo 'int main(void) { return 0; }' | aarch64-linux-gnu-gcc -static -x c -o /dev/null - >/dev/null 2>&1
+}
+
 missing=()
 debian=()
 need() { missing+=("$1"); shift; debian+=("$@"); }
@@ -45,30 +51,44 @@ has_libclang || need libclang libclang-dev
 has_openmp || need "OpenMP (libgomp)" libgomp1
 if [ "$purpose" = test ]; then
     has_venv || need "Python with venv" python3 python3-venv
-    has node || need "Node.js" nodejs
-    has npm || need npm npm
+    # NodeSource's nodejs has npm in it and refuses Debian's npm beside it, so that one is asked for only when it is
+    # missing all the same.
+    has node || need "Node.js with npm" nodejs
+    ! has node || has npm || need npm npm
     has curl || need curl curl
+    # scripts/test-kernels.sh runs the AArch64 kernels in an emulator.
+    if [ "$(uname -sm)" = "Linux x86_64" ]; then
+        has_arm_compiler || need "a C compiler for AArch64" gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+        has qemu-aarch64 || has qemu-aarch64-static || need "qemu-aarch64" qemu-user
+    fi
 fi
 
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+
+install() {
+    echo "installing $*"
+    ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
 if [ ${#missing[@]} -gt 0 ]; then
-    as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
     if has apt-get && { [ ${#as_root[@]} -eq 0 ] || has sudo; }; then
-        echo "installing ${debian[*]}"
         ${as_root[@]+"${as_root[@]}"} apt-get update -qq
-        ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends "${debian[@]}"
+        install "${debian[@]}"
+        hash -r
+        [ "$purpose" = build ] || has npm || install npm
     else
         printf 'missing: %s\n' "${missing[@]}" >&2
         cat >&2 <<'MESSAGE'
 
 Install them and try again:
   Debian, Ubuntu  apt-get install g++ cmake libclang-dev libgomp1
-                  for the tests: python3-venv nodejs npm curl
+                  for the tests: python3-venv nodejs npm curl gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
   Fedora          dnf install gcc-c++ cmake clang-devel libgomp
-                  for the tests: python3 nodejs npm curl
+                  for the tests: python3 nodejs npm curl gcc-aarch64-linux-gnu qemu-user, and a static
+                  AArch64 glibc in the compiler's sysroot
   Arch            pacman -S gcc cmake clang
-                  for the tests: python nodejs npm curl
+                  for the tests: python nodejs npm curl aarch64-linux-gnu-gcc qemu-user
   macOS           xcode-select --install; brew install cmake
                   for the tests: brew install python node
 MESSAGE
@@ -93,7 +113,7 @@ if [ "$purpose" = test ]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
         { echo "python3 is $(python3 -V), the client tests need 3.10 or newer" >&2; exit 1; }
     node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
-        { echo "node is $(node -v), the client tests need 18 or newer" >&2; exit 1; }
+        { echo "node is $(node -v), the client tests need 18 or newer: https://nodejs.org/en/download" >&2; exit 1; }
     for tool in rustfmt clippy; do
         has "cargo-${tool/rustfmt/fmt}" || { echo "cargo has no $tool: rustup component add $tool" >&2; exit 1; }
     done

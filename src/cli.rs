@@ -4,7 +4,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
-    Args, CommandFactory, Parser, Subcommand,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     error::{ContextKind, ContextValue},
 };
 
@@ -18,7 +18,7 @@ const ABOUT: &str = "One local server for small language models, with OpenAI's A
 const EXAMPLES: &str = "\
 `tern` alone is `tern serve`. Every setting is a flag (--port), a variable (TERN_PORT) and a key of
 tern.toml (port); flags win over the environment, and the environment wins over the file.
-`tern serve --help` explains each.
+`tern serve --help` explains each; the other commands take them too, and show those that matter to them.
 
 Examples:
   tern                                        serve on http://127.0.0.1:8080 (try it out: /docs)
@@ -268,6 +268,64 @@ pub struct DoctorArgs {
     pub places: PlaceArgs,
 }
 
+/// Settings that a command takes, so that one environment and one file do for all, and that change nothing there. Its
+/// help does not show them: what it is for would drown.
+const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
+    ("chat", &["parallel", "queue", "keep_alive"]),
+    (
+        "pull",
+        &[
+            "parallel",
+            "queue",
+            "threads",
+            "flash_attn",
+            "gpu_layers",
+            "keep_alive",
+            "echo",
+            "default_model",
+            "templates",
+        ],
+    ),
+    (
+        "models",
+        &[
+            "parallel",
+            "queue",
+            "threads",
+            "flash_attn",
+            "gpu_layers",
+            "keep_alive",
+            "memory_budget",
+            "default_model",
+            "templates",
+        ],
+    ),
+    (
+        "inspect",
+        &[
+            "parallel",
+            "queue",
+            "threads",
+            "flash_attn",
+            "gpu_layers",
+            "keep_alive",
+            "memory_budget",
+            "echo",
+            "default_model",
+            "templates",
+        ],
+    ),
+    ("bench", &["parallel", "queue", "keep_alive", "echo", "default_model", "templates"]),
+];
+
+/// The definition of all commands, with help that is to the point.
+fn definition() -> clap::Command {
+    WITHOUT_EFFECT.iter().fold(Cli::command(), |command, (name, settings)| {
+        let hide = |command: clap::Command, setting: &&str| command.mut_arg(*setting, |arg| arg.hide(true));
+        command.mut_subcommand(name, |command| settings.iter().fold(command, hide))
+    })
+}
+
 /// Reads the arguments of the process (the first is the program's name).
 ///
 /// # Errors
@@ -279,7 +337,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     if first.is_none_or(|arg| arg.starts_with('-') && !own.contains(&arg.as_str())) {
         args.insert(1.min(args.len()), "serve".into());
     }
-    Cli::try_parse_from(args)
+    Cli::from_arg_matches(&definition().try_get_matches_from(args)?)
 }
 
 /// A value that clap refuses may come from the environment, which its message does not say. This does.
@@ -337,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]
@@ -359,6 +417,14 @@ mod tests {
                 assert!(arg.get_help().is_some_and(|help| help.to_string().len() > 40), "--{flag} lacks help");
             }
         }
+    }
+
+    #[test]
+    fn a_command_shows_the_settings_that_matter_to_it_and_takes_the_others_too() {
+        let help = |name: &str| definition().find_subcommand_mut(name).unwrap().render_long_help().to_string();
+        assert!(help("pull").contains("--ctx-size") && !help("pull").contains("--keep-alive"));
+        assert!(help("serve").contains("--keep-alive"));
+        assert!(matches!(command(&["tern", "pull", "x", "--keep-alive", "5m"]), Command::Pull(_)));
     }
 
     #[test]

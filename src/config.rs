@@ -10,12 +10,12 @@ use std::{
 };
 
 use serde::Deserialize;
-use tern_engine::KvType;
+use tern_engine::{Head, KvType};
 use tern_registry::{RegistryConfig, TemplateOverride, machine};
 
 use crate::{
     builtin, cli,
-    settings::{FlashArg, KvArg, LogFormat, ModelArgs, PlaceArgs, ServerArgs},
+    settings::{FlashArg, HeadArg, KvArg, LogFormat, ModelArgs, PlaceArgs, ServerArgs},
     values::{Budget, Named},
 };
 
@@ -235,6 +235,7 @@ fn complete_registry(models: ModelArgs) -> RegistryConfig {
             None => default.kv_type,
             Some(KvArg::F16) => KvType::F16,
             Some(KvArg::Q8_0) => KvType::Q8_0,
+            Some(KvArg::F32) => KvType::F32,
         },
         flash_attention: match models.flash_attn {
             None | Some(FlashArg::Auto) => None,
@@ -242,6 +243,14 @@ fn complete_registry(models: ModelArgs) -> RegistryConfig {
             Some(FlashArg::Off) => Some(false),
         },
         gpu_layers: models.gpu_layers.map_or(default.gpu_layers, |n| n.get()),
+        head: match models.head {
+            None | Some(HeadArg::Screened) => Head::Screened,
+            Some(HeadArg::F16) => Head::F16,
+            Some(HeadArg::Q8_0) => Head::Q8_0,
+            Some(HeadArg::Q6K) => Head::Q6K,
+        },
+        i2s_block: models.i2s_block.map_or(default.i2s_block, |block| block.0),
+        kernels: models.kernels.map(|kernels| kernels.name().to_owned()),
         keep_alive: models.keep_alive.map_or(default.keep_alive, |span| span.0),
         memory_budget,
         echo: models.echo.unwrap_or(default.echo),

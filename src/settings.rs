@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::values::{Budget, LogFilter, Named, Size, Span, SpanOrNever, Whole};
+use crate::values::{Block, Budget, LogFilter, Named, Size, Span, SpanOrNever, Whole};
 
 /// Where things are, and what is logged. Every command has these.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -80,8 +80,8 @@ pub struct ModelArgs {
     /// new prompt is computed. [default: 512]
     #[arg(long, env = "TERN_BATCH_SIZE", value_name = "N")]
     pub batch_size: Option<Whole<1, 65_536>>,
-    /// Store keys and values as 16-bit floats or as 8-bit blocks: q8_0 takes about half the memory and costs a little
-    /// exactness. [default: f16]
+    /// Store keys and values as 16-bit floats (f16), 8-bit blocks (q8_0) or 32-bit floats (f32): q8_0 takes about half the
+    /// memory and costs a little exactness, f32 takes twice as much and rounds nothing. [default: f16]
     #[arg(long, env = "TERN_KV_TYPE", value_name = "TYPE")]
     pub kv_type: Option<KvArg>,
     /// Flash attention: less memory traffic on long contexts; auto lets the engine choose. [default: auto]
@@ -92,6 +92,23 @@ pub struct ModelArgs {
     /// More is faster as long as they fit into the card's memory; too many make the load fail.
     #[arg(long, env = "TERN_GPU_LAYERS", value_name = "N")]
     pub gpu_layers: Option<Whole<0, 10_000>>,
+    /// How BitNet models keep their output matrix: screened (exact, and fastest), f16, q8_0 or q6_k. [default: screened]
+    ///
+    /// f16 reads the matrix whole for each token, as published. screened adds an 8-bit copy of it, half its size, which
+    /// finds the rows that can matter: the same tokens for greedy and top-k sampling; what needs every probability reads
+    /// the whole matrix. q8_0 and q6_k round it at load: the smallest memory, not exact.
+    #[arg(long, env = "TERN_HEAD", value_name = "KIND")]
+    pub head: Option<HeadArg>,
+    /// Weights of a block of i2_s tensors, 128 or 64: 64 for files that bitnet.cpp quantized on ARM since November 2025,
+    /// which carry no mark and give word salad otherwise. [default: 128]
+    #[arg(long, env = "TERN_I2S_BLOCK", value_name = "N")]
+    pub i2s_block: Option<Block>,
+    /// Instruction set of the BitNet kernels: reference, avx2, avxvnni, avx512, dotprod or i8mm.
+    ///
+    /// All give the same integers; a slower one than the processor has is for tests and comparisons. [default: the
+    /// fastest that the processor has]
+    #[arg(long, env = "TERN_KERNELS", value_name = "NAME")]
+    pub kernels: Option<KernelsArg>,
     /// Take an idle model out of memory after this time (30s, 5m, 2h); never keeps it. [default: 30m]
     ///
     /// The next request loads it again, and waits for that.
@@ -178,6 +195,10 @@ pub enum KvArg {
     #[value(name = "q8_0")]
     #[serde(rename = "q8_0")]
     Q8_0,
+    /// 32-bit floats.
+    #[value(name = "f32")]
+    #[serde(rename = "f32")]
+    F32,
 }
 
 /// When to use flash attention.
@@ -190,6 +211,60 @@ pub enum FlashArg {
     On,
     /// Never.
     Off,
+}
+
+/// How the output matrix is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+pub enum HeadArg {
+    /// As the file has it, with an 8-bit copy that finds the rows which matter.
+    #[value(name = "screened")]
+    #[serde(rename = "screened")]
+    Screened,
+    /// As the file has it.
+    #[value(name = "f16")]
+    #[serde(rename = "f16")]
+    F16,
+    /// Rounded to 8 bits.
+    #[value(name = "q8_0")]
+    #[serde(rename = "q8_0")]
+    Q8_0,
+    /// Rounded to 6 bits.
+    #[value(name = "q6_k")]
+    #[serde(rename = "q6_k")]
+    Q6K,
+}
+
+/// Instruction sets that kernels of our own are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelsArg {
+    /// Portable C.
+    Reference,
+    /// x86-64 with AVX2.
+    Avx2,
+    /// x86-64 with AVX-VNNI.
+    #[value(name = "avxvnni")]
+    AvxVnni,
+    /// x86-64 with AVX-512 VNNI and VBMI.
+    Avx512,
+    /// AArch64 with dot products.
+    Dotprod,
+    /// AArch64 with int8 matrix products.
+    I8mm,
+}
+
+impl KernelsArg {
+    /// As the engine spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
+            Self::Avx512 => "avx512",
+            Self::Dotprod => "dotprod",
+            Self::I8mm => "i8mm",
+        }
+    }
 }
 
 impl PlaceArgs {
@@ -218,6 +293,9 @@ impl ModelArgs {
             kv_type: self.kv_type.or(lower.kv_type),
             flash_attn: self.flash_attn.or(lower.flash_attn),
             gpu_layers: self.gpu_layers.or(lower.gpu_layers),
+            head: self.head.or(lower.head),
+            i2s_block: self.i2s_block.or(lower.i2s_block),
+            kernels: self.kernels.or(lower.kernels),
             keep_alive: self.keep_alive.or(lower.keep_alive),
             memory_budget: self.memory_budget.or(lower.memory_budget),
             echo: self.echo.or(lower.echo),

@@ -27,6 +27,22 @@ impl<const MIN: u32, const MAX: u32> FromStr for Whole<MIN, MAX> {
     }
 }
 
+/// Weights of a block of i2_s tensors: 128 or 64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block(pub u32);
+
+impl FromStr for Block {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "128" => Ok(Self(128)),
+            "64" => Ok(Self(64)),
+            _ => Err("expected 128 or 64".to_owned()),
+        }
+    }
+}
+
 /// An amount of bytes: `512MiB`, `4GiB`, `1.5GB`, or a plain number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -212,7 +228,7 @@ macro_rules! read_from_file_as_from_a_flag {
         }
     )*};
 }
-read_from_file_as_from_a_flag!(Size, Budget, Span, SpanOrNever, LogFilter);
+read_from_file_as_from_a_flag!(Block, Size, Budget, Span, SpanOrNever, LogFilter);
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -5,6 +5,7 @@
 //! `http/` for what lies under every endpoint.
 
 mod app;
+mod docs;
 mod error;
 mod http;
 mod ids;

@@ -9,6 +9,7 @@ use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
     app::{CatalogApi, LoadingApi, PullApi, ServerApi},
+    docs,
     http::envelope::Envelope,
     openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
     state::State,
@@ -85,13 +86,13 @@ pub fn app(registry: Registry, config: ApiConfig) -> impl Endpoint<Output = Resp
     let state = State { registry, config: Arc::new(config) };
     let service = service(&state);
     let description = service.spec();
-    let docs = service.swagger_ui();
+    let docs = docs::page(&service.swagger_ui_html());
     // Paths are complete in the description, so nothing is stripped; the root stays free for the page.
     let service = Arc::new(service.into_endpoint());
     let routes = Route::new()
         .at("/", get(make_sync(|_| Html(include_str!("welcome.html")))).head(make_sync(|_| StatusCode::OK)))
         .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
-        .nest("/docs", docs)
+        .nest("/docs", Route::new().at("/", docs::endpoint(docs)))
         .nest_no_strip("/v1", service.clone())
         .nest_no_strip("/api", service.clone())
         .at("/health", service.clone())

@@ -24,7 +24,13 @@ pub(crate) async fn beside<T: Send + 'static>(
 
 impl State {
     /// The model a request names, or the fallback for requests that name none or an unknown one.
-    pub fn find(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {
+    pub async fn find(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {
+        let (state, name) = (self.clone(), name.map(ToOwned::to_owned));
+        // Looking for it may read folders and headers.
+        beside(move || state.look_up(name.as_deref())).await
+    }
+
+    fn look_up(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {
         let name = name.map(str::trim).filter(|name| !name.is_empty());
         let fallback = self.config.fallback_model.as_deref();
         let Some(name) = name.or(fallback) else {
@@ -42,7 +48,7 @@ impl State {
 
     /// The model a request names, loaded.
     pub async fn acquire(&self, name: Option<&str>) -> Result<Lease, ApiError> {
-        let id = self.find(name)?.entry.id;
+        let id = self.find(name).await?.entry.id;
         Ok(self.registry.acquire(&id).await?)
     }
 

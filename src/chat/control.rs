@@ -9,14 +9,14 @@ use std::borrow::Cow;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
-use tern_engine::{Token, Tokenizer};
+use tern_engine::{CUT, Token, Tokenizer};
 
 use crate::TurnError;
 
 /// First of the private-use characters that stand for spellings (plane 16, which nothing else uses).
 const FIRST: u32 = 0x10_0000;
 /// Last one that stands for a spelling.
-const LAST: u32 = 0x10_FFFC;
+const LAST: u32 = CUT as u32 - 1;
 /// Marks the end of the message to continue.
 pub const CONTINUE_MARK: char = '\u{10FFFD}';
 
@@ -92,8 +92,8 @@ impl<'a> Escaper<'a> {
         Self { spellings, pieces: Vec::new(), exhausted: false }
     }
 
-    /// Replaces the spellings in `text`, except those in `keep`. Private-use characters of our range that are in the
-    /// text are replaced too, and so come back as they were.
+    /// Replaces the spellings in `text`, except those in `keep`. Private-use characters of our range and our marks that
+    /// are in the text are replaced too, and so come back as they were.
     pub fn escape<'t>(&mut self, text: &'t str, keep: &[String]) -> Cow<'t, str> {
         let mut out = String::new();
         let mut done = 0;
@@ -128,7 +128,9 @@ impl<'a> Escaper<'a> {
     }
 
     fn next_match(&self, text: &str, from: usize) -> Option<(usize, usize)> {
-        let private = text[from..].char_indices().find(|(_, c)| (FIRST..=LAST).contains(&(*c as u32)));
+        // The two marks behind the stand-ins are ours as well.
+        let ours = FIRST..=CONTINUE_MARK as u32;
+        let private = text[from..].char_indices().find(|(_, c)| ours.contains(&(*c as u32)));
         let private = private.map(|(i, c)| (from + i, from + i + c.len_utf8()));
         match (self.spellings.find(text, from), private) {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
@@ -155,21 +157,20 @@ impl<'a> Escaper<'a> {
         Ok(())
     }
 
-    /// Cuts a rendered prompt at the stand-ins.
+    /// Cuts a rendered prompt at the stand-ins, and where its template says so.
     pub fn segments<'s>(&'s self, rendered: &'s str) -> Vec<Segment<'s>> {
         let mut segments = Vec::new();
         let mut done = 0;
-        if !self.pieces.is_empty() {
-            for (i, c) in rendered.char_indices() {
-                let Some(piece) = (c as u32).checked_sub(FIRST).and_then(|n| self.pieces.get(n as usize)) else {
-                    continue;
-                };
-                if done < i {
-                    segments.push(Segment::Text(&rendered[done..i]));
-                }
-                segments.push(Segment::Plain(piece));
-                done = i + c.len_utf8();
+        for (i, c) in rendered.char_indices() {
+            let piece = (c as u32).checked_sub(FIRST).and_then(|n| self.pieces.get(n as usize));
+            if piece.is_none() && c != CUT {
+                continue;
             }
+            if done < i {
+                segments.push(Segment::Text(&rendered[done..i]));
+            }
+            segments.extend(piece.map(|piece| Segment::Plain(piece)));
+            done = i + c.len_utf8();
         }
         if done < rendered.len() {
             segments.push(Segment::Text(&rendered[done..]));

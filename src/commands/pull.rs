@@ -34,7 +34,10 @@ pub async fn run(args: PullArgs, config: Config) -> Result<ExitCode, Error> {
     };
     let parts = if remote.parts.len() > 1 { format!(" in {} files", remote.parts.len()) } else { String::new() };
     eprintln!("{}: {}{parts}", remote.file, output::size(remote.bytes));
-    let header = catalog.remote_header(&reference).await?;
+    let header = tokio::select! {
+        header = catalog.remote_header(&reference) => header?,
+        _ = signals.next() => return Ok(ExitCode::from(130)),
+    };
     let info =
         summary::model_info(&header).map_err(|source| Error::Gguf { path: remote.file.file().into(), source })?;
     // The first part of a split model knows only its own tensors; the hub knows the size of all.

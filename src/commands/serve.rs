@@ -57,7 +57,10 @@ fn summary(config: &Config, registry: &Registry, address: &str) -> Vec<(&'static
     let models: Vec<String> = registry.list().into_iter().map(|model| model.entry.id).collect();
     let shown = models.iter().take(6).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if models.len() > 6 { ", ... (tern models)" } else { "" };
-    lines.push(("models", format!("{}: {shown}{more}; more in {}", models.len(), config.models_dir.display())));
+    lines.push((
+        "models",
+        format!("{}: {shown}{more}; .gguf files go into {}", models.len(), config.models_dir.display()),
+    ));
     for slot in engines().iter().filter(|slot| slot.name != "echo") {
         lines.push(("engine", engine_line(slot)));
     }

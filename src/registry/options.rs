@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tern_engine::{Cost, Engine, KvType, LoadOptions, ModelInfo};
+use tern_engine::{Cost, Engine, Head, KvType, LoadOptions, ModelInfo};
 
 /// Settings of the registry. Options of `tern serve` with the same names explain the consequences.
 #[derive(Debug, Clone)]
@@ -24,6 +24,12 @@ pub struct RegistryConfig {
     pub flash_attention: Option<bool>,
     /// Layers put on an accelerator.
     pub gpu_layers: u32,
+    /// How the output matrix is kept.
+    pub head: Head,
+    /// Weights of a block of i2_s tensors.
+    pub i2s_block: u32,
+    /// Instruction set of our own kernels; `None` takes the fastest.
+    pub kernels: Option<String>,
     /// Unload a model after it was idle for so long; `None` never.
     pub keep_alive: Option<Duration>,
     /// Bytes all loaded models may take together.
@@ -60,6 +66,9 @@ impl RegistryConfig {
             kv_type: self.kv_type,
             flash_attention: self.flash_attention,
             gpu_layers: self.gpu_layers,
+            head: self.head,
+            i2s_block: self.i2s_block,
+            kernels: self.kernels.clone(),
         }
     }
 
@@ -86,6 +95,9 @@ impl Default for RegistryConfig {
             kv_type: KvType::F16,
             flash_attention: None,
             gpu_layers: 0,
+            head: Head::default(),
+            i2s_block: 128,
+            kernels: None,
             keep_alive: Some(Duration::from_secs(30 * 60)),
             memory_budget: budget,
             echo: false,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -76,6 +77,11 @@ impl Registry {
     /// `UnknownModel`, `UnknownEngine` or `Unusable`.
     pub fn status(&self, name: &str) -> Result<ModelStatus, RegistryError> {
         Ok(self.status_of(self.0.table.find(name)?))
+    }
+
+    /// The id of the model whose file this is: one that was put there a moment ago is found too.
+    pub fn id_of_file(&self, path: &Path) -> Option<String> {
+        self.0.table.of_file(path).map(|entry| entry.id)
     }
 
     /// The models in memory.

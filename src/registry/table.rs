@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::{Duration, Instant, SystemTime},
 };
@@ -77,6 +77,17 @@ impl Table {
         }
         let available = state.entries.iter().map(|entry| entry.id.clone()).collect();
         Err(RegistryError::UnknownModel { name: name.into(), available })
+    }
+
+    /// The model whose file this is, read again if it may be newer than what is known.
+    pub fn of_file(&self, path: &Path) -> Option<ModelEntry> {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        let is_it = |entry: &&ModelEntry| matches!(&entry.source, ModelSource::Path(source) if source == path);
+        if let Some(entry) = state.entries.iter().find(is_it) {
+            return Some(entry.clone());
+        }
+        self.refresh(&mut state, true);
+        state.entries.iter().find(is_it).cloned()
     }
 
     fn lookup(state: &State, name: &str) -> Result<Option<ModelEntry>, RegistryError> {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tern_engine::{SeqId, Token, Tokenizer};
+use tern_engine::{SeqId, Token, Tokenizer, Wanted};
 
 use crate::{
     Delta, Event, FinishReason, GenerateRequest, Summary, TokenLogprob,
@@ -141,6 +141,12 @@ impl Answer {
             sampler: Sampler::new(&request.sampling, job.seed, key.1, &request.prompt),
             text: TextStream::new(&request.stop),
         }
+    }
+
+    /// Which logits [`Answer::choose`] will look at. The choices of a request share their first row and its parameters.
+    pub(crate) fn wanted(&self, job: &Job) -> Wanted {
+        // The logarithm of a probability needs the whole distribution.
+        if job.request.logprobs.is_some() { Wanted::Row } else { self.sampler.wanted() }
     }
 
     /// Chooses the next token from `logits` and sends the text that has become certain.

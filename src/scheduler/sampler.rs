@@ -4,7 +4,7 @@
 //! at the distribution the filters before it have left, at temperature 1. Ties go to the lowest token id. Nothing is
 //! allocated once the workspace has grown, and nothing sorts the vocabulary.
 
-use tern_engine::Token;
+use tern_engine::{Token, Wanted};
 
 use crate::{
     SamplingParams,
@@ -50,6 +50,17 @@ impl Sampler {
     /// The sampler of answer `choice`, before its first token.
     pub fn new(params: &SamplingParams, seed: u64, choice: u32, prompt: &[Token]) -> Self {
         Self { params: params.clone(), penalties: Penalties::new(params, prompt), rng: Rng::new(seed, choice) }
+    }
+
+    /// Which logits [`Sampler::sample`] looks at: with the others at -inf it chooses the same token.
+    pub fn wanted(&self) -> Wanted {
+        match &self.params {
+            // A penalty may lift a token from anywhere above the best.
+            _ if !self.penalties.is_neutral() => Wanted::Row,
+            p if p.temperature == 0.0 => Wanted::Top(1),
+            p if p.top_k > 0 => Wanted::Top(p.top_k),
+            _ => Wanted::Row,
+        }
     }
 
     /// Chooses the next token from `logits` `[vocab_size]`; `None` when no logit is a number above -inf. Then call
@@ -355,6 +366,34 @@ mod tests {
             assert_eq!(sample(&[nan, -inf, nan]), None, "{params:?}");
             assert!(sample(&[3e38, -3e38, 3e38]).is_some(), "{params:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wanted_of_a_row_is_enough_to_choose_the_same_token() {
+        let mut rng = Rng::new(5, 0);
+        let logits: Vec<f32> = (0..1000).map(|_| (8.0 * rng.uniform()) as f32).collect();
+        let mut workspace = Workspace::default();
+        for params in [
+            SamplingParams { temperature: 0.0, ..plain() },
+            SamplingParams { top_k: 1, ..plain() },
+            SamplingParams { top_k: 40, top_p: 0.9, min_p: 0.1, temperature: 1.7, ..plain() },
+            SamplingParams { top_k: 5, typical_p: 0.5, ..plain() },
+        ] {
+            let mut sampler = Sampler::new(&params, 3, 0, &[]);
+            let Wanted::Top(k) = sampler.wanted() else { panic!("{params:?} wants the whole row") };
+            let mut sorted = logits.clone();
+            sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+            let least = sorted[k as usize - 1];
+            let part: Vec<f32> = logits.iter().map(|&l| if l >= least { l } else { f32::NEG_INFINITY }).collect();
+            let mut twin = sampler.clone();
+            for _ in 0..20 {
+                let chosen = sampler.sample(&logits, &mut workspace);
+                assert_eq!(twin.sample(&part, &mut workspace), chosen, "{params:?}");
+            }
+        }
+        let biased = SamplingParams { temperature: 0.0, logit_bias: vec![(3, 1.0)], ..plain() };
+        assert_eq!(Sampler::new(&biased, 3, 0, &[]).wanted(), Wanted::Row);
+        assert_eq!(Sampler::new(&plain(), 3, 0, &[]).wanted(), Wanted::Row);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tern_engine::{BatchToken, DecodeError, Pos, SeqId};
+use tern_engine::{BatchToken, DecodeError, Pos, SeqId, Wanted};
 
 use crate::{
     Event, FinishReason, GenerateError, PrefillProgress,
@@ -176,8 +176,12 @@ impl Worker {
             let last = answer.tokens.len() - 1;
             item.row = None;
             for (pos, &token) in (from..).zip(tokens) {
-                let wants_logits = every_row || pos == last;
-                let row = self.batch.push(BatchToken { token, pos: pos as Pos, seq, wants_logits });
+                let logits = match () {
+                    () if every_row => Wanted::Row,
+                    () if pos == last => answer.wanted(job),
+                    () => Wanted::Nothing,
+                };
+                let row = self.batch.push(BatchToken { token, pos: pos as Pos, seq, logits });
                 item.row = item.row.or(row);
             }
             true

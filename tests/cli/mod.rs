@@ -3,6 +3,7 @@
 mod bench; // tern bench, here and against servers
 mod chat; // tern chat, with a model of its own and with a server
 mod models; // tern models, inspect, doctor, openapi: looking without loading
+mod pull; // tern pull, and the same over HTTP
 mod serve; // tern serve: start, port, signals
 mod settings; // flags, environment, tern.toml, help
 mod support; // runs the binary; nothing clever

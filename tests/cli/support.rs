@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Output, Stdio},
     time::Duration,
 };
@@ -14,15 +14,40 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder that is home, data folder and working directory of the commands run in it.
-pub struct Home(TempDir);
+pub struct Home {
+    dir: TempDir,
+    /// The hub its commands ask; none may be asked without.
+    hub: Option<String>,
+}
 
 impl Home {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { dir: tempfile::tempdir().unwrap(), hub: None }
+    }
+
+    /// A home whose commands ask the hub at `url`.
+    pub fn asking(url: &str) -> Self {
+        Self { hub: Some(url.to_owned()), ..Self::new() }
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.dir.path()
+    }
+
+    /// Every file below it, with its size.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let (mut files, mut folders) = (Vec::new(), vec![self.path().to_owned()]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                match entry.metadata() {
+                    Ok(found) if found.is_dir() => folders.push(entry.path()),
+                    Ok(found) => files.push((entry.path(), found.len())),
+                    // Gone meanwhile.
+                    Err(_) => {}
+                }
+            }
+        }
+        files
     }
 
     /// Writes a file and returns its path as text.
@@ -32,10 +57,14 @@ impl Home {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The command, undisturbed by settings of whoever runs the tests, and without a way to the hub.
+    /// The command, undisturbed by settings of whoever runs the tests, and without a way to the real hub.
     pub fn tern(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tern"));
-        command.args(args).current_dir(self.path()).env_clear().env("HOME", self.path()).env("HF_HUB_OFFLINE", "1");
+        command.args(args).current_dir(self.path()).env_clear().env("HOME", self.path());
+        match &self.hub {
+            Some(url) => command.env("HF_ENDPOINT", url),
+            None => command.env("HF_HUB_OFFLINE", "1"),
+        };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -115,6 +144,12 @@ impl Ended {
     }
 }
 
+/// Sends a signal (`TERM`, `INT`) to a command.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+    assert!(status.unwrap().success());
+}
+
 /// A running server. Killed when dropped.
 pub struct Served {
     child: Child,
@@ -130,8 +165,7 @@ impl Served {
 
     /// Sends a signal (`TERM`, `INT`).
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(status.unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Waits for a line of the log that contains `part`.

@@ -130,10 +130,13 @@ fn llama_cpp_is_known_to_its_engine_alone() {
     known_only_to("llama-cpp", &["tern-llama"]);
 }
 
+/// What engines are made of: no engines themselves, and free to be used by several.
+const OF_ENGINES: [&str; 3] = ["tern-engine", "tern-gguf", "tern-ternary"];
+
 #[test]
 fn engine_crates_are_known_to_the_registry_alone() {
     for (name, _) in crates().into_iter().filter(|(_, ours)| ours.folder.starts_with("engines/")) {
-        if !matches!(name.as_str(), "tern-engine" | "tern-gguf") {
+        if !OF_ENGINES.contains(&name.as_str()) {
             let users: Vec<_> = crates().into_iter().filter(|(_, c)| c.ours.contains(&name)).map(|(n, _)| n).collect();
             assert_eq!(users, ["tern-registry"], "crates that depend on {name}");
         }
@@ -204,18 +207,22 @@ fn unsafe_code_lives_in_one_module() {
     let manifest = |path: &str| read(path).parse::<toml::Table>().unwrap();
     let forbidden = |table: &toml::Value| table["rust"]["unsafe_code"].as_str() == Some("forbid");
     assert!(forbidden(&manifest("Cargo.toml")["workspace"]["lints"]), "the workspace forbids unsafe_code");
-    for (name, ours) in crates().into_iter().filter(|(name, _)| name != "tern-llama") {
+    // The crates that may have it, each in one module.
+    let modules = [("tern-llama", "engines/llama"), ("tern-ternary", "engines/ternary")];
+    for (name, ours) in crates().into_iter().filter(|(name, _)| modules.iter().all(|(crate_, _)| name != crate_)) {
         let manifest = manifest(&format!("{}/Cargo.toml", ours.folder));
         let inherits = manifest["lints"].get("workspace").and_then(toml::Value::as_bool) == Some(true);
         assert!(inherits || forbidden(&manifest["lints"]), "{name} does not forbid unsafe_code");
     }
-    let with_unsafe: Vec<_> = files("engines/llama", ".rs")
-        .into_iter()
-        .filter(|path| read(path).lines().any(|line| !line.trim_start().starts_with("//") && has_unsafe(line)))
-        .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
-        .collect();
-    let outside: Vec<_> = with_unsafe.iter().filter(|path| !path.starts_with("engines/llama/src/ffi")).collect();
-    assert!(outside.is_empty(), "unsafe outside engines/llama/src/ffi: {outside:?}");
+    for (_, folder) in modules {
+        let outside: Vec<_> = files(folder, ".rs")
+            .into_iter()
+            .filter(|path| read(path).lines().any(|line| !line.trim_start().starts_with("//") && has_unsafe(line)))
+            .map(|path| path.strip_prefix(root()).unwrap().display().to_string())
+            .filter(|path| !path.starts_with(&format!("{folder}/src/ffi")))
+            .collect();
+        assert!(outside.is_empty(), "unsafe outside {folder}/src/ffi: {outside:?}");
+    }
 }
 
 fn has_unsafe(line: &str) -> bool {

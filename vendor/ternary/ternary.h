@@ -34,23 +34,46 @@
 size_t tern_i2_pack(const uint8_t *src, size_t rows, size_t k, uint8_t *w);
 size_t tern_t5_pack(const uint8_t *src, size_t rows, size_t k, uint8_t *w);
 
-#define TERN_DECLARE(fmt, isa)                                                                                         \
+#define TERN_GEMV(fmt, isa)                                                                                            \
     /* 1 <= n <= TERN_GEMV_MAX: each weight is read once, at the speed of memory. */                                   \
     void tern_##fmt##_gemv_##isa(const uint8_t *w, size_t groups, size_t k, const int8_t *q, size_t ldq, size_t n,     \
-                                 const int32_t *qsum, int32_t *d, size_t ldd);                                         \
+                                 const int32_t *qsum, int32_t *d, size_t ldd);
+#define TERN_GEMM(fmt, isa)                                                                                            \
     /* Any n >= 1; worth it from about a dozen on: panels of codes are expanded into `scratch`. */                     \
     void tern_##fmt##_gemm_##isa(const uint8_t *w, size_t groups, size_t k, const int8_t *q, size_t ldq, size_t n,     \
                                  const int32_t *qsum, int32_t *d, size_t ldd, uint8_t *scratch);
 
-TERN_DECLARE(i2, ref)
-TERN_DECLARE(t5, ref)
-TERN_DECLARE(i2, avx2)
-TERN_DECLARE(t5, avx2)
-TERN_DECLARE(i2, avxvnni)
-TERN_DECLARE(i2, avx512)
-TERN_DECLARE(t5, avx512)
-TERN_DECLARE(i2, dotprod)
-TERN_DECLARE(t5, dotprod)
-TERN_DECLARE(i2, i8mm)
+TERN_GEMV(i2, ref)     TERN_GEMM(i2, ref)     TERN_GEMV(t5, ref)     TERN_GEMM(t5, ref)
+TERN_GEMV(i2, avx2)    TERN_GEMM(i2, avx2)    TERN_GEMV(t5, avx2)    TERN_GEMM(t5, avx2)
+TERN_GEMV(i2, avxvnni) TERN_GEMM(i2, avxvnni) /* t5: avx2's */
+TERN_GEMV(i2, avx512)  TERN_GEMM(i2, avx512)  TERN_GEMV(t5, avx512)  TERN_GEMM(t5, avx512)
+TERN_GEMV(i2, dotprod) TERN_GEMM(i2, dotprod) TERN_GEMV(t5, dotprod) TERN_GEMM(t5, dotprod)
+TERN_GEMM(i2, i8mm) /* the others: dotprod's */
+
+/* Products that skip what is zero, for one token; exact like the others. `_ref` defines them.
+ *
+ * rows: D of the `count` rows `list` of a matrix in the i2_s layout of the file: rows of k/4 bytes, 32-byte aligned.
+ *   d      [count] d[i] belongs to row list[i]
+ * cols: D from the columns whose activation is not zero, layout i2c (README): columns of `stride` bytes, a multiple of 64,
+ *   64-byte aligned.
+ *   w      piece of 256 rows at which to begin, of column 0; `pieces` of them are done
+ *   list   [count] the columns; count % 4 == 0, count <= 2^17; fill up with any column
+ *   q      [count] their activations, 4-byte aligned, 0 where filled up
+ *   d      [256 * pieces]
+ * Range of cols: at scale 64 a lane grows by at most 4 * 128 * 127 = 65 024 for 4 columns, 2.1e9 for 2^17. */
+#define TERN_COLS_MAX ((size_t)1 << 17)
+/* Bytes of a column of i2c. */
+#define TERN_I2C_STRIDE(rows) (((rows) + 255) / 256 * 64)
+/* From the layout of the file to i2c. Returns 0, or 1 + the first row with code 3. */
+size_t tern_i2c_pack(const uint8_t *src, size_t rows, size_t k, uint8_t *w);
+
+#define TERN_SPARSE(isa)                                                                                               \
+    void tern_i2_rows_##isa(const uint8_t *w, size_t k, const uint32_t *list, size_t count, const int8_t *q,           \
+                            int32_t qsum, int32_t *d);                                                                 \
+    void tern_i2_cols_##isa(const uint8_t *w, size_t stride, size_t pieces, const uint32_t *list, size_t count,        \
+                            const int8_t *q, int32_t qsum, int32_t *d);
+TERN_SPARSE(ref)
+TERN_SPARSE(avx2)
+TERN_SPARSE(avx512)
 
 #endif

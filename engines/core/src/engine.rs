@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{Cost, Decoder, Embedder, EngineError, KvType, ModelInfo, Tokenizer};
+use crate::{Cost, Decoder, Embedder, EngineError, Head, KvType, ModelInfo, Tokenizer};
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +42,30 @@ pub struct LoadOptions {
     pub flash_attention: Option<bool>,
     /// Layers put on an accelerator, when one is compiled in.
     pub gpu_layers: u32,
+    /// How the output matrix is kept, by engines that have a choice (bitnet).
+    pub head: Head,
+    /// Weights of a block of i2_s tensors: 128, or 64 in files that bitnet.cpp wrote on ARM.
+    pub i2s_block: u32,
+    /// Instruction set whose kernels to use, by engines with kernels of their own; `None` takes the fastest there is.
+    pub kernels: Option<String>,
+}
+
+impl Default for LoadOptions {
+    /// Small, and on one thread: for tests and tools, which say what else they want.
+    fn default() -> Self {
+        Self {
+            kv_cells: 4096,
+            max_sequences: 8,
+            max_batch_tokens: 512,
+            threads: 1,
+            kv_type: KvType::F16,
+            flash_attention: None,
+            gpu_layers: 0,
+            head: Head::default(),
+            i2s_block: 128,
+            kernels: None,
+        }
+    }
 }
 
 /// Called with the share loaded so far (0 to 1); returning false stops the load with [`EngineError::Cancelled`].

@@ -14,6 +14,11 @@ pub enum Capability {
     Embedding,
 }
 
+/// A character (private use, plane 16) that a chat template may write where the text is to be cut before it is tokenized:
+/// the parts are tokenized by themselves, and the character disappears. For models that were trained on prompts whose
+/// parts were tokenized apart.
+pub const CUT: char = '\u{10FFFC}';
+
 /// How keys and values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +28,24 @@ pub enum KvType {
     F16,
     /// 8-bit blocks of 32 with one scale: 8.5 bits a value.
     Q8_0,
+    /// 32-bit floats: nothing is rounded, for twice the memory of [`KvType::F16`].
+    F32,
+}
+
+/// How an engine keeps the output matrix of a text model, where it has a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// As the file has it, with an 8-bit copy beside it that finds the few rows which matter: the same logits, bit for
+    /// bit, for a byte more a value.
+    #[default]
+    Screened,
+    /// As the file has it (F16 in published BitNet files).
+    F16,
+    /// Rounded to 8 bits at load.
+    Q8_0,
+    /// Rounded to 6 bits at load: the smallest.
+    Q6K,
 }
 
 impl KvType {
@@ -30,6 +53,7 @@ impl KvType {
     pub fn bytes(self, values: u64) -> u64 {
         match self {
             Self::F16 => values.saturating_mul(2),
+            Self::F32 => values.saturating_mul(4),
             Self::Q8_0 => values.div_ceil(32).saturating_mul(34),
         }
     }

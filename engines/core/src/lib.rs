@@ -19,11 +19,11 @@ pub mod error;
 pub mod info;
 pub mod text;
 
-pub use batch::{Batch, BatchToken};
+pub use batch::{Batch, BatchToken, Wanted};
 pub use embed::Embedder;
 pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Progress, TextModel};
 pub use error::{DecodeError, EngineError};
-pub use info::{Capability, Cost, KvType, ModelInfo};
+pub use info::{CUT, Capability, Cost, Head, KvType, ModelInfo};
 pub use text::{Decoder, DecoderLimits, Tokenizer};
 
 /// A token id: an index into the model's vocabulary.

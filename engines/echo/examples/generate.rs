@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     };
     let model = EchoEngine.load(&ModelSource::Script(script), &options, &mut |_| true)?;
     let mut text = model.text.ok_or("this script generates no text")?;

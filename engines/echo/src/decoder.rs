@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, LoadOptions, Pos, SeqId, Tokenizer};
+use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, LoadOptions, Pos, SeqId, Tokenizer, Wanted};
 
 use crate::{
     kv::Cache,
@@ -107,7 +107,7 @@ impl Decoder for EchoDecoder {
         let mut row = 0;
         for token in batch.tokens() {
             self.cache.push(token.seq, token.token);
-            if token.wants_logits {
+            if token.logits != Wanted::Nothing {
                 let sequence = self.cache.get(token.seq)?;
                 let history = &sequence.tokens;
                 self.fail_at(history)?;

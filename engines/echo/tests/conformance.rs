@@ -151,6 +151,6 @@ fn a_decoder_that_refuses_nothing_is_noticed() {
 fn a_tolerance_that_would_hide_a_wrong_token_is_noticed() {
     let name = "other tokens give other logits, beyond the tolerance";
     let check = TEXT.iter().copied().flatten().find(|check| check.name == name).unwrap();
-    let wide = Tolerance { absolute: 100.0 };
+    let wide = Tolerance { relative: 100.0 };
     assert!(check.run(&|options| load("echo-random", options), wide).is_err());
 }

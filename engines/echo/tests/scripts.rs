@@ -16,6 +16,7 @@ fn options() -> LoadOptions {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     }
 }
 

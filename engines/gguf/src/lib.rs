@@ -14,6 +14,7 @@ mod readme {}
 
 pub mod blocks;
 mod cursor;
+mod engine_error;
 pub mod error;
 pub mod file_type;
 pub mod header;

@@ -3,7 +3,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use tern_engine::{Batch, BatchToken, Engine, KvType, LoadOptions, ModelSource};
+use tern_engine::{Batch, BatchToken, Engine, KvType, LoadOptions, ModelSource, Wanted};
 use tern_llama::LlamaEngine;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     };
     let loaded = LlamaEngine::new().load(&ModelSource::Path(path), &options, &mut |_| true)?;
     let mut text = loaded.text.ok_or("not a text model")?;
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::io::stdout().write_all(&bytes)?;
         std::io::stdout().flush()?;
         batch.clear();
-        batch.push(BatchToken { token, pos, seq: 0, wants_logits: true });
+        batch.push(BatchToken { token, pos, seq: 0, logits: Wanted::Row });
     }
     println!();
     Ok(())

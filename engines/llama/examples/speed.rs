@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use tern_engine::{Batch, BatchToken, Decoder, Engine, KvType, LoadOptions, ModelSource};
+use tern_engine::{Batch, BatchToken, Decoder, Engine, KvType, LoadOptions, ModelSource, Wanted};
 use tern_llama::LlamaEngine;
 
 const PREFILL: u32 = 512;
@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     };
     let engine = LlamaEngine::new();
     let source = ModelSource::Path(path);
@@ -69,7 +70,7 @@ fn run(decoder: &mut dyn Decoder, vocab_size: u32) -> Result<(f64, f64), Box<dyn
     let start = Instant::now();
     for pos in 0..DECODE {
         batch.clear();
-        batch.push(BatchToken { token: tokens[pos as usize], pos, seq: 0, wants_logits: true });
+        batch.push(BatchToken { token: tokens[pos as usize], pos, seq: 0, logits: Wanted::Row });
         decoder.decode(&batch)?;
         std::hint::black_box(decoder.logits(0)[0]);
     }

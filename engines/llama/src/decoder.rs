@@ -3,7 +3,7 @@
 //! llama.cpp aborts the process on a batch it does not like, so everything about a batch is checked here first. The
 //! lengths of the sequences are kept here too: llama.cpp knows positions, and only of cells it has not reused.
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SeqId};
+use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SeqId, Wanted};
 
 use crate::ffi::{Context, DecodeFailure, TokenBatch};
 
@@ -84,7 +84,7 @@ impl LlamaDecoder {
                 return invalid(format!("token {i}: position {}, context length {}", entry.pos, limits.context_length));
             }
             *expected += 1;
-            if !self.batch.push(entry.token, entry.pos, entry.seq, entry.wants_logits) {
+            if !self.batch.push(entry.token, entry.pos, entry.seq, entry.logits != Wanted::Nothing) {
                 return invalid(format!("token {i} does not fit"));
             }
         }
@@ -117,7 +117,7 @@ impl Decoder for LlamaDecoder {
         match self.context.decode(&mut self.batch) {
             Ok(()) => {
                 std::mem::swap(&mut self.lengths, &mut self.next);
-                let wanted = batch.tokens().iter().zip(0..).filter(|(entry, _)| entry.wants_logits);
+                let wanted = batch.tokens().iter().zip(0..).filter(|(entry, _)| entry.logits != Wanted::Nothing);
                 self.rows.extend(wanted.map(|(_, index)| index));
                 Ok(())
             }

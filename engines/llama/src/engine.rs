@@ -58,7 +58,7 @@ impl Engine for LlamaEngine {
         let path = path_of(source)?;
         let header = header::read(path)?;
         header.check_vocabulary()?;
-        if options.kv_type != KvType::F16 && options.flash_attention == Some(false) {
+        if options.kv_type == KvType::Q8_0 && options.flash_attention == Some(false) {
             return Err(EngineError::Unsupported {
                 path: path.into(),
                 message: "a q8_0 KV cache needs flash attention: allow it, or keep the cache in f16".into(),

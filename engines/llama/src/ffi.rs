@@ -231,6 +231,7 @@ impl Context {
         let kv_type = match params.kv_type {
             KvType::F16 => KvCacheType::F16,
             KvType::Q8_0 => KvCacheType::Q8_0,
+            KvType::F32 => KvCacheType::F32,
         };
         let mut raw = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(params.n_ctx))

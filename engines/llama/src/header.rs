@@ -61,7 +61,7 @@ pub(crate) fn read(path: &Path) -> Result<Header, EngineError> {
     }
     let mut parts = Vec::with_capacity(part_paths.len());
     for part in &part_paths {
-        parts.push(Gguf::read(part).map_err(|error| unreadable(part, error))?);
+        parts.push(Gguf::read(part).map_err(|error| error.about(part))?);
     }
     let expected = split::count(&parts[0]) as usize;
     if expected != parts.len() {
@@ -75,7 +75,7 @@ pub(crate) fn read(path: &Path) -> Result<Header, EngineError> {
         });
     }
     check::header(&parts).map_err(|problem| refuse(path, problem))?;
-    let info = summary::model_info_of_parts(&parts).map_err(|error| unreadable(path, error))?;
+    let info = summary::model_info_of_parts(&parts).map_err(|error| error.about(path))?;
     let first = parts.swap_remove(0);
     let key = |name: &str| format!("{}.{name}", info.architecture);
     let purpose = purpose(&first, &info).map_err(|problem| refuse(path, problem))?;
@@ -107,16 +107,6 @@ fn purpose(header: &Gguf, info: &ModelInfo) -> Result<Purpose, Problem> {
     let default = info.kv_values_per_token > 0;
     let causal = header.bool(&key("attention.causal")).unwrap_or(default);
     Ok(Purpose::Embedding { pooling, causal: causal && default })
-}
-
-fn unreadable(path: &Path, error: GgufError) -> EngineError {
-    match error {
-        GgufError::Io { path, source } => EngineError::Io { path, source },
-        error @ (GgufError::TensorType { .. } | GgufError::Tl2 { .. }) => {
-            EngineError::Unsupported { path: path.into(), message: error.to_string() }
-        }
-        error => EngineError::InvalidModel { path: path.into(), message: error.to_string() },
-    }
 }
 
 fn refuse(path: &Path, problem: Problem) -> EngineError {

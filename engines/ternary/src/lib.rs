@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows a model, a file format other than the packing of weights, or a thread.
 
+mod aligned;
 mod ffi;
 pub mod floats;
 pub mod ints;

@@ -22,8 +22,7 @@ pub enum Path {
 
 impl Path {
     /// Every path, the slowest first.
-    pub const ALL: [Self; 6] =
-        [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Dotprod, Self::I8mm];
+    pub const ALL: [Self; 6] = [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Dotprod, Self::I8mm];
 
     /// Its name in settings and figures.
     pub fn name(self) -> &'static str {
@@ -88,6 +87,7 @@ impl FromStr for Path {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|path| path.name() == name);
-        found.ok_or_else(|| format!("\"{name}\" is no kernel path; there are: {}", Self::ALL.map(Self::name).join(", ")))
+        found
+            .ok_or_else(|| format!("\"{name}\" is no kernel path; there are: {}", Self::ALL.map(Self::name).join(", ")))
     }
 }

@@ -12,6 +12,7 @@ use crate::{
 
 /// Which model to load.
 #[derive(Debug, Default, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none, example)]
 #[serde(default)]
 pub struct LoadRequest {
     /// Model id, as `GET /v1/models` lists them.
@@ -19,8 +20,15 @@ pub struct LoadRequest {
     pub model: Option<String>,
 }
 
+impl poem_openapi::types::Example for LoadRequest {
+    fn example() -> Self {
+        Self { model: Some("tern-guide".into()) }
+    }
+}
+
 /// Which model to unload.
 #[derive(Debug, Default, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none, example)]
 #[serde(default)]
 pub struct UnloadRequest {
     /// Model id, as `GET /v1/models` lists them.
@@ -29,6 +37,12 @@ pub struct UnloadRequest {
     /// End running requests of the model. Default false.
     #[oai(nullable)]
     pub force: Option<bool>,
+}
+
+impl poem_openapi::types::Example for UnloadRequest {
+    fn example() -> Self {
+        Self { model: Some("tern-guide".into()), force: None }
+    }
 }
 
 /// A model that was loaded.
@@ -67,7 +81,7 @@ impl LoadingApi {
     /// Frees its memory; a load under way is stopped. Refused while it answers requests, unless `force` ends them.
     #[oai(path = "/unload", method = "post", operation_id = "unloadModel")]
     async fn unload(&self, request: ApiBody<UnloadRequest>) -> Result<ApiJson<UnloadedModel>, ErrorReply> {
-        let model = self.0.find(request.0.model.as_deref())?.entry.id;
+        let model = self.0.find(request.0.model.as_deref()).await?.entry.id;
         let unloaded = self.0.registry.unload(&model, request.0.force.unwrap_or(false))?;
         Ok(ApiJson(UnloadedModel { model, unloaded }))
     }

@@ -25,11 +25,18 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// What to fetch.
 #[derive(Debug, Default, Object, Serialize, Deserialize)]
+#[oai(skip_serializing_if_is_none, example)]
 #[serde(default)]
 pub struct PullRequest {
     /// A name of the catalogue (`qwen2.5-0.5b`, `qwen2.5-0.5b:q8_0`) or a file on the hub (`org/repo:file.gguf`).
     #[oai(nullable)]
     pub model: Option<String>,
+}
+
+impl poem_openapi::types::Example for PullRequest {
+    fn example() -> Self {
+        Self { model: Some("qwen2.5-0.5b".into()) }
+    }
 }
 
 /// How far a download is; the last event has `status: "done"` and the id of the model.
@@ -113,9 +120,9 @@ fn frames(registry: Registry, reference: Reference) -> impl Stream<Item = Bytes>
                 Some((vec![frame], Some((receiver, registry, guard, Some(progress)))))
             }
             Some(Err((last, Ok(path)))) => {
-                let id = registry.list().into_iter().map(|model| model.entry).find_map(|entry| {
-                    (entry.source == tern_engine::ModelSource::Path(path.clone())).then_some(entry.id)
-                });
+                let file = path.clone();
+                // Reads the folders.
+                let id = tokio::task::spawn_blocking(move || registry.id_of_file(&file)).await.unwrap_or_default();
                 // A file no engine of this build can run is on disk all the same.
                 let id = id.unwrap_or_else(|| path.display().to_string());
                 let frame =

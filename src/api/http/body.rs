@@ -83,10 +83,12 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             return ApiError::new(400, "invalid_json", shorten(format!("the request body is not valid JSON: {inner}")));
         }
         let message = shorten(format!("{inner}"));
-        match path.as_str() {
-            "." => ApiError { param: missing_field(&message), ..ApiError::new(400, "invalid_value", message) },
-            _ => ApiError::invalid(path.clone(), format!("{path}: {message}")),
-        }
+        let place = match (path.as_str(), missing_field(&message)) {
+            (".", param) => return ApiError { param, ..ApiError::new(400, "invalid_value", message) },
+            (path, Some(field)) => format!("{path}.{field}"),
+            (path, None) => path.to_owned(),
+        };
+        ApiError::invalid(&place, format!("{place}: {message}"))
     })?;
     deserializer.end().map_err(|error| {
         ApiError::new(400, "invalid_json", format!("the request body goes on after the JSON object: {error}"))
@@ -199,6 +201,7 @@ mod tests {
         check(r#"{"model":"m","items":[{"role":"x"},{"role":5}]}"#, Some("items[1].role"), "invalid_value");
         check(r#"{"model":5}"#, Some("model"), "invalid_value");
         check(r#"{"items":[]}"#, Some("model"), "invalid_value");
+        check(r#"{"model":"m","items":[{}]}"#, Some("items[0].role"), "invalid_value");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     chat_stream::ChatStream,
     chat_types::*,
     logprobs::ChatLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, ignored, sampling_fields, stops},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, free_form, idle_samplers, ignored, sampling_fields, stops},
     usage::{Timings, Usage},
 };
 use crate::{
@@ -58,14 +58,15 @@ impl ChatApi {
     #[oai(path = "/chat/completions", method = "post", operation_id = "createChatCompletion")]
     async fn chat(&self, id: Data<&RequestId>, request: ApiBody<ChatRequest>) -> Result<ChatResponse, ErrorReply> {
         let request = request.0;
-        let ignored = ignored(&[
+        let own = [
             ("reasoning_effort", &request.reasoning_effort),
             ("verbosity", &request.verbosity),
             ("prediction", &request.prediction),
             ("service_tier", &request.service_tier),
             ("store", &request.store),
             ("web_search_options", &request.web_search_options),
-        ]);
+        ];
+        let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
         check(&request)?;
         let content = if request.stream.unwrap_or(false) {
             let frames = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
@@ -130,13 +131,10 @@ pub(crate) fn check(request: &ChatRequest) -> Result<(), ApiError> {
     if request.function_call.as_ref().is_some_and(|call| !matches!(call.as_str(), Some("none" | "auto"))) {
         return refuse("function_call", "function_call is not supported; it was replaced by tool_choice");
     }
-    let format = request.response_format.as_ref();
-    if format.is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
-        return refuse(
-            "response_format",
-            "response_format is not supported by this server beyond {\"type\": \"text\"}",
-        );
-    }
+    free_form(
+        request.response_format.as_ref(),
+        &[("grammar", &request.grammar), ("json_schema", &request.json_schema)],
+    )?;
     if request.audio.is_some() || request.modalities.iter().flatten().any(|modality| modality != "text") {
         return refuse("modalities", "this server answers with text only");
     }

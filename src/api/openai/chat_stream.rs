@@ -70,7 +70,7 @@ impl ChatStream {
         request: ChatRequest,
         id: String,
     ) -> Result<impl Stream<Item = Bytes> + Send + 'static, ApiError> {
-        let status = state.find(request.model.as_deref())?;
+        let status = state.find(request.model.as_deref()).await?;
         let mut this = Self {
             stage: Stage::Over,
             ready: VecDeque::new(),
@@ -112,7 +112,7 @@ impl ChatStream {
                 },
                 Stage::Running(running) => match running.turn.next().await {
                     Some(event) => self.event(event),
-                    None => self.stage = Stage::Over,
+                    None => self.fail(&ApiError::new(500, "internal_error", "the answer ended without an end")),
                 },
             }
         }

@@ -34,9 +34,9 @@ pub struct ChatRequest {
     #[oai(nullable)]
     #[serde(deserialize_with = "lenient::u32")]
     pub max_completion_tokens: Option<u32>,
-    /// The older name of `max_completion_tokens`, which wins over it.
+    /// The older name of `max_completion_tokens`, which wins over it. Also as `n_predict`, llama.cpp's name.
     #[oai(nullable)]
-    #[serde(deserialize_with = "lenient::u32")]
+    #[serde(alias = "n_predict", deserialize_with = "lenient::u32")]
     pub max_tokens: Option<u32>,
     /// How many answers. The prompt is computed once.
     #[oai(nullable)]
@@ -61,8 +61,9 @@ pub struct ChatRequest {
     /// Locally typical sampling. Default 1: off.
     #[oai(nullable)]
     pub typical_p: Option<f64>,
-    /// Makes tokens seen lately less likely. Default 1: off.
+    /// Makes tokens seen lately less likely. Default 1: off. Also as `repetition_penalty`, its name elsewhere.
     #[oai(nullable)]
+    #[serde(alias = "repetition_penalty")]
     pub repeat_penalty: Option<f64>,
     /// How many tokens back `repeat_penalty` looks; -1 the whole context. Default 64.
     #[oai(nullable)]
@@ -109,6 +110,12 @@ pub struct ChatRequest {
     /// `{"type": "text"}`; other formats are refused.
     #[oai(nullable)]
     pub response_format: Option<Value>,
+    /// Refused, as is `json_schema`: the form of an answer cannot be prescribed.
+    #[oai(nullable)]
+    pub grammar: Option<Value>,
+    /// Refused.
+    #[oai(nullable)]
+    pub json_schema: Option<Value>,
     /// Tools are refused; an empty list is fine.
     #[oai(nullable)]
     pub tools: Option<Vec<Value>>,
@@ -148,6 +155,18 @@ pub struct ChatRequest {
     /// Accepted and named in `x-ignored-params`.
     #[oai(nullable)]
     pub web_search_options: Option<Value>,
+    /// Accepted and named in `x-ignored-params`, as are the samplers of llama.cpp that follow.
+    #[oai(nullable)]
+    pub mirostat: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub dry_multiplier: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub xtc_probability: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub dynatemp_range: Option<Value>,
 }
 
 impl poem_openapi::types::Example for ChatRequest {

@@ -16,7 +16,9 @@ use super::{
     chat_types::StreamOptions,
     completions_stream::CompletionStream,
     logprobs::CompletionLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, ignored, sampling_fields, stops},
+    sampling::{
+        MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, free_form, idle_samplers, ignored, sampling_fields, stops,
+    },
     usage::{Timings, Usage, add},
 };
 use crate::{
@@ -80,9 +82,10 @@ pub struct CompletionRequest {
     /// Options of a stream.
     #[oai(nullable)]
     pub stream_options: Option<StreamOptions>,
-    /// Most tokens to generate; 0 with `echo` and `logprobs` scores the prompt. Default: up to the context length.
+    /// Most tokens to generate; 0 with `echo` and `logprobs` scores the prompt. Default: up to the context length. Also
+    /// as `n_predict`, llama.cpp's name.
     #[oai(nullable)]
-    #[serde(deserialize_with = "lenient::u32")]
+    #[serde(alias = "n_predict", deserialize_with = "lenient::u32")]
     pub max_tokens: Option<u32>,
     /// How many answers to each prompt. The prompt is computed once.
     #[oai(nullable)]
@@ -121,8 +124,9 @@ pub struct CompletionRequest {
     /// Locally typical sampling. Default 1: off.
     #[oai(nullable)]
     pub typical_p: Option<f64>,
-    /// Makes tokens seen lately less likely. Default 1: off.
+    /// Makes tokens seen lately less likely. Default 1: off. Also as `repetition_penalty`, its name elsewhere.
     #[oai(nullable)]
+    #[serde(alias = "repetition_penalty")]
     pub repeat_penalty: Option<f64>,
     /// How many tokens back `repeat_penalty` looks; -1 the whole context. Default 64.
     #[oai(nullable)]
@@ -150,9 +154,27 @@ pub struct CompletionRequest {
     /// `{"type": "text"}`; other formats are refused.
     #[oai(nullable)]
     pub response_format: Option<Value>,
+    /// Refused, as is `json_schema`: the form of an answer cannot be prescribed.
+    #[oai(nullable)]
+    pub grammar: Option<Value>,
+    /// Refused.
+    #[oai(nullable)]
+    pub json_schema: Option<Value>,
     /// Accepted and named in `x-ignored-params`.
     #[oai(nullable)]
     pub service_tier: Option<Value>,
+    /// Accepted and named in `x-ignored-params`, as are the samplers of llama.cpp that follow.
+    #[oai(nullable)]
+    pub mirostat: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub dry_multiplier: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub xtc_probability: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub dynatemp_range: Option<Value>,
 }
 
 impl poem_openapi::types::Example for CompletionRequest {
@@ -242,7 +264,8 @@ impl CompletionsApi {
         request: ApiBody<CompletionRequest>,
     ) -> Result<CompletionResponse, ErrorReply> {
         let request = request.0;
-        let ignored = ignored(&[("service_tier", &request.service_tier)]);
+        let own = [("service_tier", &request.service_tier)];
+        let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
         check(&request)?;
         let content = if request.stream.unwrap_or(false) {
             let frames = CompletionStream::start(self.0.clone(), request, id.0.0.clone()).await?;
@@ -262,11 +285,10 @@ fn check(request: &CompletionRequest) -> Result<(), ApiError> {
     if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::unsupported("suffix", "suffix is not supported by this server"));
     }
-    let format = request.response_format.as_ref();
-    if format.is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
-        let message = "response_format is not supported by this server beyond {\"type\": \"text\"}";
-        return Err(ApiError::unsupported("response_format", message));
-    }
+    free_form(
+        request.response_format.as_ref(),
+        &[("grammar", &request.grammar), ("json_schema", &request.json_schema)],
+    )?;
     if request.logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
         return Err(ApiError::invalid("logprobs", format!("logprobs is at most {MAX_TOP_LOGPROBS}")));
     }

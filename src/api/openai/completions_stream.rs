@@ -59,7 +59,7 @@ impl CompletionStream {
         request: CompletionRequest,
         id: String,
     ) -> Result<impl Stream<Item = Bytes> + Send + 'static, ApiError> {
-        let status = state.find(request.model.as_deref())?;
+        let status = state.find(request.model.as_deref()).await?;
         let request = Arc::new(request);
         let fields = request.clone();
         let registry = state.registry.clone();

@@ -6,11 +6,11 @@ use tern_engine::Capability;
 use tern_registry::{LoadState, ModelStatus};
 
 use crate::{
-    error::{ApiError, ErrorReply},
+    error::ErrorReply,
     http::body::ApiJson,
     ids,
     routes::ApiTags,
-    state::State,
+    state::{State, beside},
 };
 
 /// The models of this server.
@@ -148,6 +148,11 @@ impl From<ModelStatus> for Model {
     }
 }
 
+/// An id to try the description with.
+fn an_id() -> String {
+    "tern-guide".into()
+}
+
 pub(crate) struct ModelsApi(pub State);
 
 #[OpenApi(prefix_path = "/v1", tag = "ApiTags::Models")]
@@ -159,8 +164,7 @@ impl ModelsApi {
     async fn list(&self) -> Result<ApiJson<ModelList>, ErrorReply> {
         let registry = self.0.registry.clone();
         // Listing may read folders and headers.
-        let list = tokio::task::spawn_blocking(move || registry.list()).await;
-        let list = list.map_err(|error| ApiError::new(500, "internal_error", error.to_string()))?;
+        let list = beside(move || Ok(registry.list())).await?;
         let data: Vec<Model> = list.into_iter().map(Into::into).collect();
         Ok(ApiJson(ModelList { object: "list".into(), models: data.clone(), data }))
     }
@@ -169,7 +173,14 @@ impl ModelsApi {
     ///
     /// The id may hold slashes, encoded (`%2F`) or not.
     #[oai(path = "/models/:model", method = "get", operation_id = "retrieveModel")]
-    async fn retrieve(&self, model: Path<String>) -> Result<ApiJson<Model>, ErrorReply> {
-        Ok(ApiJson(self.0.registry.status(&model.0)?.into()))
+    async fn retrieve(
+        &self,
+        /// Model id, as `GET /v1/models` lists them.
+        #[oai(example = "an_id")]
+        model: Path<String>,
+    ) -> Result<ApiJson<Model>, ErrorReply> {
+        let registry = self.0.registry.clone();
+        let status = beside(move || Ok(registry.status(&model.0)?)).await?;
+        Ok(ApiJson(status.into()))
     }
 }

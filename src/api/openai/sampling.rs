@@ -63,7 +63,20 @@ macro_rules! sampling_fields {
     };
 }
 
-pub(crate) use sampling_fields;
+/// Samplers of llama.cpp that are not here, with their names: they are accepted, as scripts send them to be sure, and
+/// named in `x-ignored-params`.
+macro_rules! idle_samplers {
+    ($request:expr) => {
+        [
+            ("mirostat", &$request.mirostat),
+            ("dry_multiplier", &$request.dry_multiplier),
+            ("xtc_probability", &$request.xtc_probability),
+            ("dynatemp_range", &$request.dynatemp_range),
+        ]
+    };
+}
+
+pub(crate) use {idle_samplers, sampling_fields};
 
 impl SamplingFields {
     /// Checks every range; the first field outside it is named.
@@ -138,9 +151,21 @@ pub(crate) fn answers(n: Option<u32>) -> Result<u32, ApiError> {
     }
 }
 
+/// Refuses what prescribes the form of an answer: formats other than text, and the `others` under their names.
+pub(crate) fn free_form(format: Option<&Value>, others: &[(&str, &Option<Value>)]) -> Result<(), ApiError> {
+    if format.is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
+        let message = "response_format is not supported by this server beyond {\"type\": \"text\"}";
+        return Err(ApiError::unsupported("response_format", message));
+    }
+    match others.iter().find(|(_, value)| value.is_some()) {
+        Some((name, _)) => Err(ApiError::unsupported(*name, format!("{name} is not supported by this server"))),
+        None => Ok(()),
+    }
+}
+
 /// Names of the given parameters that are accepted and change nothing, for `x-ignored-params`.
-pub(crate) fn ignored(fields: &[(&'static str, &Option<Value>)]) -> Option<String> {
-    let names: Vec<_> = fields.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+pub(crate) fn ignored<'a>(fields: impl Iterator<Item = &'a (&'static str, &'a Option<Value>)>) -> Option<String> {
+    let names: Vec<_> = fields.filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

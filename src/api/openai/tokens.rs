@@ -68,7 +68,7 @@ pub struct Tokenized {
 
 /// Tokens to spell out.
 #[derive(Debug, Default, Object, Serialize, Deserialize)]
-#[oai(skip_serializing_if_is_none)]
+#[oai(skip_serializing_if_is_none, example)]
 #[serde(default)]
 pub struct DetokenizeRequest {
     /// Model id, as `GET /v1/models` lists them.
@@ -77,6 +77,12 @@ pub struct DetokenizeRequest {
     /// Token ids.
     #[oai(nullable)]
     pub tokens: Option<Vec<Token>>,
+}
+
+impl poem_openapi::types::Example for DetokenizeRequest {
+    fn example() -> Self {
+        Self { model: Some("tern-guide".into()), tokens: Some(vec![407, 292, 447, 33]) }
+    }
 }
 
 /// The text of tokens.
@@ -112,7 +118,7 @@ impl TokensApi {
             let piece = |token: &Token| spell(tokenizer.as_ref(), std::slice::from_ref(token));
             tokens.iter().map(piece).collect()
         });
-        let max_model_len = self.0.find(Some(&lease.entry.id))?.context_length;
+        let max_model_len = self.0.find(Some(&lease.entry.id)).await?.context_length;
         Ok(ApiJson(Tokenized { count: tokens.len() as u32, tokens, max_model_len, pieces }))
     }
 

@@ -59,6 +59,11 @@ async fn a08_known_fields_without_effect_are_named_in_a_header() {
     let stream = app.chat(with(with(ask("echo", "hi"), more), json!({"stream": true}))).await;
     assert_eq!(stream.header("x-ignored-params"), Some("reasoning_effort, verbosity, service_tier, store"));
     assert_eq!(app.chat(ask("echo", "hi")).await.header("x-ignored-params"), None);
+    let samplers = json!({"mirostat": 2, "dry_multiplier": 0.8, "xtc_probability": 0.5, "dynatemp_range": 0.1});
+    let names = Some("mirostat, dry_multiplier, xtc_probability, dynatemp_range");
+    assert_eq!(app.chat(with(ask("echo", "hi"), samplers.clone())).await.header("x-ignored-params"), names);
+    let body = with(json!({"model": "echo", "prompt": "hi"}), samplers);
+    assert_eq!(app.post("/v1/completions", body).await.header("x-ignored-params"), names);
 }
 
 #[tokio::test]
@@ -160,7 +165,12 @@ async fn a15_the_root_answers_probes_and_people() {
         assert_eq!((head.status, head.body.as_str()), (200, ""), "{head}");
     }
     let docs = app.get("/docs/").await;
-    assert!(docs.status == 200 && docs.body.contains("swagger"), "{}", docs.status);
+    assert!(docs.status == 200 && docs.body.contains("SwaggerUIBundle({"), "{}", docs.status);
+    // Fit for phones, under its own name, and complete: nothing is loaded from anywhere.
+    let (head, _) = docs.body.split_once("SwaggerUIBundle({").unwrap();
+    assert!(docs.body.starts_with("<!doctype html>") && head.contains("width=device-width"));
+    assert!(head.contains("<title>Tern") && !head.contains("<title>Swagger UI"));
+    assert!(!docs.body.contains("<script src") && !docs.body.contains("rel=\"stylesheet\""));
     assert_ne!(app.get("/docs").await.status, 404);
 }
 

@@ -55,7 +55,7 @@ async fn a_wrong_type_is_named_by_its_path() {
             "messages[1].content",
         ),
         (chat(json!({"messages": [{"role": "boss", "content": "a"}]})), "messages[0].role"),
-        (chat(json!({"messages": [{"content": "a"}]})), "messages[0]"),
+        (chat(json!({"messages": [{"content": "a"}]})), "messages[0].role"),
         (chat(json!({"stream": "yes"})), "stream"),
         (chat(json!({"stream_options": {"include_usage": 1}})), "stream_options.include_usage"),
         (chat(json!({"temperature": "hot"})), "temperature"),

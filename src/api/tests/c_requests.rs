@@ -122,7 +122,7 @@ async fn c43_max_completion_tokens_wins_and_neither_means_no_limit_of_ours() {
 async fn c44_to_c48_what_is_not_there_yet_is_refused_by_name() {
     let app = App::start();
     let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});
-    let cases: [(Value, &'static str); 12] = [
+    let cases: [(Value, &'static str); 14] = [
         (json!({"tools": [tool]}), "tools"),
         (json!({"tools": [tool], "tool_choice": "auto", "parallel_tool_calls": false}), "tools"),
         (json!({"tool_choice": "required"}), "tool_choice"),
@@ -133,6 +133,8 @@ async fn c44_to_c48_what_is_not_there_yet_is_refused_by_name() {
         (json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}), "response_format"),
         (json!({"response_format": "text"}), "response_format"),
         (json!({"response_format": {}}), "response_format"),
+        (json!({"grammar": "root ::= \"x\""}), "grammar"),
+        (json!({"json_schema": {"type": "object"}}), "json_schema"),
         (json!({"modalities": ["text", "audio"]}), "modalities"),
         (json!({"audio": {"voice": "alloy"}}), "modalities"),
     ];
@@ -183,6 +185,12 @@ async fn c52_the_names_of_llama_cpp_work() {
     let greedy = app.chat(ask("echo-random", "x")).await.text();
     assert_eq!(app.chat(body).await.text(), greedy);
     assert_eq!(app.chat(with(ask("echo-random", "x"), json!({"temperature": 5, "min_p": 1}))).await.text(), greedy);
+    let length = async |more: Value| {
+        app.chat(with(ask("echo-pieces", "x"), more)).await.ok()["usage"]["completion_tokens"].clone()
+    };
+    assert_eq!(length(json!({"n_predict": 3})).await, 3);
+    let punished = json!({"repetition_penalty": 1000});
+    app.chat(with(ask("echo", "hi"), punished)).await.refused(400, "invalid_value", "repeat_penalty");
     let more = json!({"ignore_eos": true, "max_tokens": 20});
     assert_eq!(app.chat(with(ask("echo-pieces", "x"), more)).await.ok()["usage"]["completion_tokens"], 20);
     let cached = async |more: Value| {

@@ -168,9 +168,8 @@ fn examples() -> Vec<(String, &'static Value, Option<&'static Value>)> {
 #[test]
 fn every_example_fits_its_schema() {
     let examples = examples();
-    assert!(examples.iter().filter(|(_, _, example)| example.is_some()).count() >= 5, "{examples:?}");
     for (name, schema, example) in examples {
-        let Some(example) = example else { continue };
+        let example = example.unwrap_or_else(|| panic!("{name}: Swagger UI would offer a request that cannot work"));
         check(schema, example, "").unwrap_or_else(|reason| panic!("{name}: {reason} in {example}"));
     }
 }
@@ -183,6 +182,15 @@ async fn every_example_is_a_request_that_works() {
         // The model of most examples is the built-in one, which is not here.
         let model = if name.contains("embeddings") { "echo-embed" } else { "echo" };
         let path = name.split_once(' ').unwrap().1;
+        if path == "/api/models/pull" {
+            // Would ask the hub; the name is one of the table.
+            let table = app.get("/api/catalog").await.ok();
+            assert!(
+                table["data"].as_array().unwrap().iter().any(|entry| entry["name"] == example["model"]),
+                "{example}"
+            );
+            continue;
+        }
         app.post(path, with(example.clone(), json!({"model": model}))).await.ok();
     }
 }

@@ -18,6 +18,7 @@ fn start(script: &str) -> (ChatModel, Scheduler) {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        ..LoadOptions::default()
     };
     let model = EchoEngine.load(&ModelSource::Script(script.to_owned()), &options, &mut |_| true).unwrap();
     let text = model.text.unwrap();

@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use serde::Serialize;
-use tern_engine::{Batch, BatchToken, Capability, Decoder, LoadOptions, TextModel, Token, Tokenizer};
+use tern_engine::{Batch, BatchToken, Capability, Decoder, LoadOptions, TextModel, Token, Tokenizer, Wanted};
 use tern_gguf::{Header, split};
 
 use super::{bandwidth, spread::Spread};
@@ -174,7 +174,7 @@ impl Bench<'_> {
             for seq in 0..sequences {
                 // Each sequence takes another token, so that none is a copy of another.
                 let token = self.tokens[(pos + seq) as usize % self.tokens.len()];
-                batch.push(BatchToken { token, pos, seq, wants_logits: true });
+                batch.push(BatchToken { token, pos, seq, logits: Wanted::Row });
             }
             self.decoder.decode(&batch)?;
         }

@@ -6,6 +6,7 @@ mod input;
 mod partner;
 
 use std::{
+    borrow::Cow,
     io::{self, IsTerminal, Write},
     process::ExitCode,
     time::Instant,
@@ -128,7 +129,7 @@ impl Chat {
                     if std::mem::take(&mut reasoning) {
                         print_piece("\n\n");
                     }
-                    print_piece(&piece);
+                    print_piece(&shown(&piece, terminal));
                     text.push_str(&piece);
                 }
                 Some(Part::Reasoning(piece)) => {
@@ -137,7 +138,7 @@ impl Chat {
                     // Thoughts are for who watches, not for a file.
                     if terminal {
                         reasoning = true;
-                        print_piece(&output::dim(&piece, true));
+                        print_piece(&output::dim(&shown(&piece, true), true));
                     }
                 }
             }
@@ -160,6 +161,12 @@ struct Spoken {
 fn message(role: Role, text: &str) -> Message {
     let content = Some(text.to_owned());
     Message { role, content, reasoning: None, name: None, tool_calls: Vec::new(), tool_call_id: None }
+}
+
+/// What a terminal may be given of an answer: a model must not move its cursor, name its window or fill its clipboard.
+fn shown(piece: &str, terminal: bool) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if terminal && piece.contains(harmful) { piece.replace(harmful, "\u{fffd}").into() } else { piece.into() }
 }
 
 fn print_piece(text: &str) {
@@ -199,6 +206,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_terminal_is_given_text_only_and_a_file_everything() {
+        assert_eq!(shown("a\tb\n\u{1b}[2Jc\u{9b}1md", true), "a\tb\n\u{fffd}[2Jc\u{fffd}1md");
+        assert_eq!(shown("\u{1b}[2J", false), "\u{1b}[2J");
+    }
 
     #[test]
     fn figures_count_the_rate_after_the_first_token() {

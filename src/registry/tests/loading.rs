@@ -137,6 +137,18 @@ async fn a_file_put_into_the_folder_is_found_at_once_and_a_broken_one_is_explain
 }
 
 #[tokio::test]
+async fn a_file_that_came_after_the_last_listing_is_found_by_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path(), RegistryConfig::default());
+    registry.list();
+    let file = dir.path().join("models/guide.gguf");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/guide/tern-guide.gguf"), &file).unwrap();
+    assert_eq!(registry.id_of_file(&file).as_deref(), Some("guide"));
+    assert_eq!(registry.id_of_file(&dir.path().join("models/other.gguf")), None);
+}
+
+#[tokio::test]
 async fn nothing_is_loaded_while_shutting_down() {
     let dir = tempfile::tempdir().unwrap();
     let registry = registry(dir.path(), RegistryConfig::default());

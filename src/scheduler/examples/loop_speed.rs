@@ -20,6 +20,7 @@ fn main() {
             kv_type: KvType::F16,
             flash_attention: None,
             gpu_layers: 0,
+            ..LoadOptions::default()
         };
         let source = ModelSource::Script("echo-fast?context=65536".into());
         let model = EchoEngine.load(&source, &options, &mut |_| true).expect("the script loads");

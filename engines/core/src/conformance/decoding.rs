@@ -1,7 +1,7 @@
 //! Forward passes: however tokens are divided into batches, the logits are the same.
 
 use super::{Check, Failure, Load, Outcome, Tolerance, comparison, subject::Subject, subject::fresh};
-use crate::Batch;
+use crate::{Batch, Token, Wanted};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "a row of logits has a finite number for each token of the vocabulary", run: finite_rows },
@@ -10,6 +10,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "a batch of one sequence agrees with a batch of many", run: one_and_many },
     Check { name: "prefill in one piece agrees with prefill in two and with token by token", run: pieces },
     Check { name: "each row of logits belongs to the token that asked for it", run: rows },
+    Check { name: "the top of a row is the top of the whole row, bit for bit", run: top },
     Check { name: "sequences whose tokens alternate in a batch do not disturb each other", run: interleaved },
 ];
 
@@ -37,19 +38,33 @@ fn deterministic(load: Load<'_>, _: Tolerance) -> Checked {
     Ok(Outcome::Passed)
 }
 
-/// What a wrong token in the history changes must be larger than what the other checks let pass.
+/// What a wrong token in the history changes must be larger than what the other checks let pass; so must what right
+/// tokens at wrong positions change.
 fn sensitive(load: Load<'_>, tolerance: Tolerance) -> Checked {
     let subject = Subject::load(load, tolerance)?;
     let prompt = subject.prompt(1, 24);
-    let other_token = subject.prompt(2, 64).into_iter().find(|&token| token != prompt[4]);
-    let mut other = prompt.clone();
-    other[4] = other_token.ok_or_else(|| Failure("the vocabulary has one plain token only".into()))?;
-    let (one, two) = (fresh(load, tolerance, &prompt)?, fresh(load, tolerance, &other)?);
-    if comparison::difference(&one, &two, tolerance).is_some() {
-        return Ok(Outcome::Passed);
+    let others = subject.prompt(2, 64);
+    let other_than = |token: Token| {
+        let other = others.iter().copied().find(|&other| other != token);
+        other.ok_or_else(|| Failure("the vocabulary has one plain token only".into()))
+    };
+    let mut wrong = prompt.clone();
+    wrong[4] = other_than(prompt[4])?;
+    let mut pair = prompt.clone();
+    pair[21] = other_than(prompt[20])?;
+    let mut swapped = pair.clone();
+    swapped.swap(20, 21);
+    let places = [("token 4 of 24 changed", &prompt, &wrong), ("tokens 20 and 21 of 24 swapped", &pair, &swapped)];
+    for (what, one, other) in places {
+        let (one, other) = (fresh(load, tolerance, one)?, fresh(load, tolerance, other)?);
+        let moved = comparison::relative(&other, &one);
+        println!("    {what}: {moved:.2e} of the row");
+        if moved <= f64::from(tolerance.relative) {
+            let evidence = format!("{what}: moved the logits by {moved:.2e} of the row only; tolerance");
+            return Err(Failure(format!("{evidence} {}", tolerance.relative)));
+        }
     }
-    let tolerance = tolerance.absolute;
-    Err(Failure(format!("token 4 of 24 was changed and no logit moved by more than the tolerance of {tolerance}")))
+    Ok(Outcome::Passed)
 }
 
 fn one_and_many(load: Load<'_>, tolerance: Tolerance) -> Checked {
@@ -95,7 +110,7 @@ fn rows(load: Load<'_>, tolerance: Tolerance) -> Checked {
     let mut batch = Batch::default();
     for (i, &token) in prompt.iter().enumerate() {
         let mut entry = Subject::token(token, i as u32, 0);
-        entry.wants_logits = wanted.contains(&i);
+        entry.logits = if wanted.contains(&i) { Wanted::Row } else { Wanted::Nothing };
         batch.push(entry);
     }
     let rows = subject.decode(&batch).map_err(|error| Failure(error.to_string()))?;
@@ -107,6 +122,35 @@ fn rows(load: Load<'_>, tolerance: Tolerance) -> Checked {
     Ok(Outcome::Passed)
 }
 
+fn top(load: Load<'_>, tolerance: Tolerance) -> Checked {
+    let mut subject = Subject::load(load, tolerance)?;
+    for (seed, k) in [(7, 1), (8, 5), (9, 40), (10, u32::MAX)] {
+        let prompt = subject.prompt(seed, 9);
+        let row = subject.feed(0, &prompt)?;
+        subject.truncate(0, 0)?;
+        let mut batch = Batch::default();
+        for (i, &token) in prompt.iter().enumerate() {
+            let mut entry = Subject::token(token, i as u32, 0);
+            entry.logits = if i + 1 == prompt.len() { Wanted::Top(k) } else { Wanted::Nothing };
+            batch.push(entry);
+        }
+        let mut rows = subject.decode(&batch).map_err(|error| Failure(error.to_string()))?;
+        let (got, mut sorted) = (rows.remove(0), row.clone());
+        sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+        let least = sorted[(k as usize).min(sorted.len()) - 1];
+        for (token, (got, expected)) in got.iter().zip(&row).enumerate() {
+            let same = got.to_bits() == expected.to_bits();
+            if !same && (*expected >= least || *got != f32::NEG_INFINITY) {
+                return Err(Failure(format!(
+                    "top {k}: token {token} has {got}, expected {expected}; the least of the top is {least}"
+                )));
+            }
+        }
+        subject.truncate(0, 0)?;
+    }
+    Ok(Outcome::Passed)
+}
+
 fn interleaved(load: Load<'_>, tolerance: Tolerance) -> Checked {
     let mut subject = Subject::load(load, tolerance)?;
     let (one, two) = (subject.prompt(5, 14), subject.prompt(6, 14));
@@ -114,7 +158,7 @@ fn interleaved(load: Load<'_>, tolerance: Tolerance) -> Checked {
     for i in 0..one.len() {
         for (seq, prompt) in [(0, &one), (1, &two)] {
             let mut entry = Subject::token(prompt[i], i as u32, seq);
-            entry.wants_logits = i + 1 == prompt.len();
+            entry.logits = if i + 1 == prompt.len() { Wanted::Row } else { Wanted::Nothing };
             batch.push(entry);
         }
     }

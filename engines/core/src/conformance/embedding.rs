@@ -116,7 +116,7 @@ fn sensitive(load: Load<'_>, tolerance: Tolerance) -> Checked {
     let vectors = subject.embed(&inputs)?;
     for (i, one) in vectors.iter().enumerate() {
         for (j, other) in vectors.iter().enumerate().skip(i + 1) {
-            if comparison::difference(one, other, tolerance).is_none() {
+            if comparison::relative(one, other) <= f64::from(tolerance.relative) {
                 return Err(Failure(format!("{:?} and {:?} have the same vector", TEXTS[i], TEXTS[j])));
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Failure, Load, Tolerance, comparison, options};
-use crate::{Batch, BatchToken, DecodeError, Decoder, DecoderLimits, Pos, SeqId, Token, Tokenizer};
+use crate::{Batch, BatchToken, DecodeError, Decoder, DecoderLimits, Pos, SeqId, Token, Tokenizer, Wanted};
 
 /// A loaded text model, and how long its sequences are.
 pub(super) struct Subject {
@@ -85,7 +85,7 @@ impl Subject {
 
     /// One token that wants logits.
     pub fn token(token: Token, pos: Pos, seq: SeqId) -> BatchToken {
-        BatchToken { token, pos, seq, wants_logits: true }
+        BatchToken { token, pos, seq, logits: Wanted::Row }
     }
 
     pub fn truncate(&mut self, seq: SeqId, from: Pos) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-use tern_engine::{Batch, BatchToken, DecodeError, KvType, LoadOptions, Token};
+use tern_engine::{Batch, BatchToken, DecodeError, KvType, LoadOptions, Token, Wanted};
 
 use crate::support::{BATCH_TOLERANCE, assert_close, options, run, tiny_llama, tiny_llama_with};
 
@@ -87,7 +87,7 @@ fn a_batch_that_breaks_a_limit_is_an_error_and_changes_nothing() {
     let mut decoder = tiny_llama().decoder;
     let limits = decoder.limits();
     run(&mut *decoder, 0, 0, &TEXT).unwrap();
-    let token = |token, pos, seq| BatchToken { token, pos, seq, wants_logits: true };
+    let token = |token, pos, seq| BatchToken { token, pos, seq, logits: Wanted::Row };
     let batch = |tokens: &[BatchToken]| {
         let mut batch = Batch::default();
         for token in tokens {
@@ -145,7 +145,8 @@ fn absurd_options_are_brought_into_range() {
 #[test]
 fn a_q8_0_cache_is_nearly_as_good() {
     let mut exact = tiny_llama().decoder;
-    let mut rounded = tiny_llama_with(&LoadOptions { kv_type: KvType::Q8_0, ..options() }).decoder;
+    let mut rounded =
+        tiny_llama_with(&LoadOptions { kv_type: KvType::Q8_0, flash_attention: None, ..options() }).decoder;
     let exact = run(&mut *exact, 0, 0, &TEXT).unwrap();
     let rounded = run(&mut *rounded, 0, 0, &TEXT).unwrap();
     // 8 bits for keys and values instead of 16, in one layer: measured 0.04.

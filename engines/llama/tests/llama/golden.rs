@@ -1,6 +1,6 @@
 use crate::support::{LOGIT_TOLERANCE, assert_close, floats, golden, run, tiny_llama, tokens};
 
-use tern_engine::{Batch, BatchToken};
+use tern_engine::{Batch, BatchToken, Wanted};
 
 #[test]
 fn logits_are_those_of_pytorch() {
@@ -9,7 +9,9 @@ fn logits_are_those_of_pytorch() {
     let prompt = tokens(&golden["tokens"]);
     let mut batch = Batch::default();
     for (pos, &token) in (0..).zip(&prompt) {
-        batch.push(BatchToken { token, pos, seq: 0, wants_logits: pos == 0 || pos as usize + 1 == prompt.len() });
+        let wanted = pos == 0 || pos as usize + 1 == prompt.len();
+        let logits = if wanted { Wanted::Row } else { Wanted::Nothing };
+        batch.push(BatchToken { token, pos, seq: 0, logits });
     }
     decoder.decode(&batch).unwrap();
     assert_close(decoder.logits(0), &floats(&golden["logits"][0]), LOGIT_TOLERANCE);

@@ -6,6 +6,8 @@ mod conformance;
 mod decoder;
 /// Vectors against PyTorch's, limits, cancelling.
 mod embedder;
+/// Flash attention against plain attention.
+mod flash;
 /// Logits and greedy tokens against PyTorch's.
 mod golden;
 /// Files that are damaged, hostile or for someone else: rejected before llama.cpp could abort.

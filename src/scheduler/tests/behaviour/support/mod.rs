@@ -59,6 +59,7 @@ impl Setup {
             kv_type: KvType::F16,
             flash_attention: None,
             gpu_layers: 0,
+            ..LoadOptions::default()
         };
         let model = EchoEngine.load(&ModelSource::Script(self.script.into()), &options, &mut |_| true);
         let text = model.expect("the script loads").text.expect("the script generates text");

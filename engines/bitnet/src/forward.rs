@@ -1,0 +1,491 @@
+//! The forward pass: a batch of tokens through all layers.
+//!
+//! A layer is five phases that all threads run together: queries, keys and values; attention; the output projection; gate
+//! and up; down. Threads divide the rows of matrices and the key/value heads, so a phase needs nothing another thread
+//! computes in it. Between phases each token's vector is normalised and rounded to int8: for few tokens by the calling
+//! thread alone (a microsecond, less than waking others takes), for many by all.
+//!
+//! The maths, per token (bitnet.cpp and transformers agree): `x_hat = norm(x) * g`, `m = max(1e-5, max|x_hat|)`,
+//! `q = round(x_hat * 127 / m)` to int8, `y = (W q) * (m / 127) * scale`.
+
+use std::sync::Mutex;
+
+use tern_engine::{Batch, DecoderLimits, KvType, SeqId};
+use tern_ternary::{
+    Path as Kernels, floats,
+    ints::{self, Activations, GEMV_MAX, Scratch},
+};
+
+use crate::{
+    cells::Cells,
+    error::Refusal,
+    graph::{Gate, Graph},
+    kv::Kv,
+    model::{Layer, Matrix, Model},
+    ops::{self, Rope},
+    raw::{Columns, ColumnsPart, Pool, share},
+};
+
+/// Up to so many tokens the calling thread normalises alone.
+const FEW: usize = 8;
+/// Groups of 8 rows multiplied at once: the sums of so many rows stay in the first cache.
+const GEMV_GROUPS: usize = 32;
+/// A panel of the GEMM is 32 rows.
+const GEMM_GROUPS: usize = 4;
+
+/// A model with everything a pass needs. Owned by one thread.
+pub(crate) struct Forward {
+    pub model: Model,
+    pub kernels: Kernels,
+    pub limits: DecoderLimits,
+    pub cells: Cells,
+    pub pool: Pool,
+    kv: Kv,
+    rope: Rope,
+    local_rope: Option<Rope>,
+    buffers: Buffers,
+    workers: Vec<Mutex<WorkerScratch>>,
+}
+
+/// What a thread needs for itself.
+struct WorkerScratch {
+    panel: Scratch,
+    sums: Vec<i32>,
+    more_sums: Vec<i32>,
+    scores: Vec<f32>,
+}
+
+/// Vectors of the tokens of a batch, each `[tokens][width]`.
+struct Buffers {
+    stream: Vec<f32>,
+    query: Vec<f32>,
+    key: Vec<f32>,
+    value: Vec<f32>,
+    attention: Vec<f32>,
+    ffn: Vec<f32>,
+    projected: Vec<f32>,
+    hidden_acts: Rounded,
+    attention_acts: Rounded,
+    ffn_acts: Rounded,
+}
+
+/// Vectors rounded to int8, and what their products are multiplied by.
+struct Rounded {
+    acts: Activations,
+    scales: Vec<f32>,
+}
+
+impl Rounded {
+    fn new(width: usize, tokens: usize) -> Self {
+        Self { acts: Activations::new(width, tokens), scales: vec![0.0; tokens] }
+    }
+}
+
+/// A token of a batch: where it stands, and where its keys and values go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub seq: SeqId,
+    pub pos: u32,
+    pub cell: u32,
+}
+
+impl Forward {
+    /// Takes the memory for passes of `limits.max_batch_tokens` tokens.
+    pub fn new(
+        model: Model,
+        kernels: Kernels,
+        pool: Pool,
+        limits: DecoderLimits,
+        kv_type: KvType,
+    ) -> Result<Self, Refusal> {
+        let graph = &model.graph;
+        let tokens = limits.max_batch_tokens;
+        let (across, kv_width) = (graph.num_heads * graph.head_size, graph.num_kv_heads * graph.head_size);
+        let floats = |width: usize| vec![0.0; tokens * width];
+        let buffers = Buffers {
+            stream: floats(graph.hidden_size),
+            query: floats(across),
+            key: floats(kv_width),
+            value: floats(kv_width),
+            attention: floats(across),
+            ffn: floats(graph.ffn_size),
+            projected: if graph.post_norms { floats(graph.hidden_size) } else { Vec::new() },
+            hidden_acts: Rounded::new(graph.hidden_size, tokens),
+            attention_acts: Rounded::new(across, tokens),
+            ffn_acts: Rounded::new(graph.ffn_size, tokens),
+        };
+        let widest = graph.hidden_size.max(graph.ffn_size).max(across);
+        let sums = (GEMV_MAX * GEMV_GROUPS).max(tokens * GEMM_GROUPS) * 8;
+        let workers = (0..pool.threads()).map(|_| {
+            Mutex::new(WorkerScratch {
+                panel: Scratch::new(widest),
+                sums: vec![0; sums],
+                more_sums: vec![0; sums],
+                scores: ops::attention_scratch(graph, limits.context_length as usize),
+            })
+        });
+        let rope = Rope::new(graph, graph.rope_base, graph.rope_factor);
+        Ok(Self {
+            kv: Kv::new(graph, kv_type, limits.kv_cells as usize)?,
+            local_rope: graph.window.map(|window| Rope::new(graph, window.rope_base, 1.0)),
+            rope,
+            cells: Cells::new(&limits),
+            workers: workers.collect(),
+            buffers,
+            kernels,
+            limits,
+            pool,
+            model,
+        })
+    }
+
+    /// Runs a batch that [`Cells::check`] has accepted and whose cells are given: `places` has one entry a token.
+    /// [`Forward::stream`] then has what the output norm gets.
+    pub fn run(&mut self, batch: &Batch, places: &[Place]) {
+        let tokens = batch.len();
+        let graph = &self.model.graph;
+        let hidden = graph.hidden_size;
+        for (token, out) in batch.tokens().iter().zip(self.buffers.stream.chunks_exact_mut(hidden)) {
+            self.model.embedding.read(token.token as usize, out);
+            if graph.embedding_scale != 1.0 {
+                out.iter_mut().for_each(|x| *x *= graph.embedding_scale);
+            }
+        }
+        for rope in [Some(&mut self.rope), self.local_rope.as_mut()].into_iter().flatten() {
+            rope.prepare(places.iter().map(|place| place.pos));
+        }
+        for number in 0..graph.num_layers {
+            Pass::of(self, tokens, places).layer(number);
+        }
+    }
+
+    /// The residual stream of token `token` of the last batch.
+    pub fn stream(&self, token: usize) -> &[f32] {
+        let hidden = self.model.graph.hidden_size;
+        &self.buffers.stream[token * hidden..][..hidden]
+    }
+}
+
+/// The parts of a [`Forward`], borrowed for one layer.
+struct Pass<'a> {
+    graph: &'a Graph,
+    layers: &'a [Layer],
+    kernels: Kernels,
+    pool: &'a mut Pool,
+    kv: &'a mut Kv,
+    cells: &'a Cells,
+    rope: &'a Rope,
+    local_rope: Option<&'a Rope>,
+    buffers: &'a mut Buffers,
+    workers: &'a [Mutex<WorkerScratch>],
+    tokens: usize,
+    places: &'a [Place],
+}
+
+impl<'a> Pass<'a> {
+    fn of(forward: &'a mut Forward, tokens: usize, places: &'a [Place]) -> Self {
+        Self {
+            graph: &forward.model.graph,
+            layers: &forward.model.layers,
+            kernels: forward.kernels,
+            pool: &mut forward.pool,
+            kv: &mut forward.kv,
+            cells: &forward.cells,
+            rope: &forward.rope,
+            local_rope: forward.local_rope.as_ref(),
+            buffers: &mut forward.buffers,
+            workers: &forward.workers,
+            tokens,
+            places,
+        }
+    }
+
+    fn layer(&mut self, number: usize) {
+        let layer = &self.layers[number];
+        let (n, eps) = (self.tokens, self.graph.norm_eps);
+        let (hidden, across) = (self.graph.hidden_size, self.graph.num_heads * self.graph.head_size);
+        let ffn = self.graph.ffn_size;
+
+        self.queries_keys_values(layer);
+        self.attention(number, layer);
+        // What the norm before the projection is: of the whole vector, of the projection, or none.
+        let norm = projection_norm(&layer.attention_sub_norm, &layer.output);
+        round(
+            self.pool,
+            self.kernels,
+            &self.buffers.attention[..n * across],
+            norm,
+            eps,
+            &mut self.buffers.attention_acts,
+        );
+        self.project(&layer.output, &layer.attention_post_norm, true);
+
+        self.gate_and_up(layer);
+        let norm = projection_norm(&layer.ffn_sub_norm, &layer.down);
+        round(self.pool, self.kernels, &self.buffers.ffn[..n * ffn], norm, eps, &mut self.buffers.ffn_acts);
+        self.project(&layer.down, &layer.ffn_post_norm, false);
+        debug_assert_eq!(self.buffers.stream.len() % hidden, 0);
+    }
+
+    /// Rounds the stream for a projection: its norm and, in graphs that have one, the projection's own.
+    fn round_stream(&mut self, norm: &[f32], own: Option<&[f32]>) {
+        let (n, hidden, eps) = (self.tokens, self.graph.hidden_size, self.graph.norm_eps);
+        let stream = &self.buffers.stream[..n * hidden];
+        let Some(own) = own else {
+            return round(self.pool, self.kernels, stream, Some(norm), eps, &mut self.buffers.hidden_acts);
+        };
+        // Rare graphs (BitNet-embedding): two norms, one after the other.
+        let mut normed = vec![0.0; n * hidden];
+        for (x, out) in stream.chunks_exact(hidden).zip(normed.chunks_exact_mut(hidden)) {
+            floats::norm(self.kernels, x, norm, eps, out);
+        }
+        round(self.pool, self.kernels, &normed, Some(own), eps, &mut self.buffers.hidden_acts);
+    }
+
+    fn queries_keys_values(&mut self, layer: &Layer) {
+        let (n, graph) = (self.tokens, self.graph);
+        let widths = [graph.num_heads, graph.num_kv_heads, graph.num_kv_heads].map(|heads| heads * graph.head_size);
+        let matrices = [&layer.query, &layer.key, &layer.value];
+        if graph.projection_norms {
+            for (which, matrix) in matrices.into_iter().enumerate() {
+                self.round_stream(&layer.attention_norm, matrix.norm.as_deref());
+                let out = match which {
+                    0 => &mut self.buffers.query,
+                    1 => &mut self.buffers.key,
+                    _ => &mut self.buffers.value,
+                };
+                let acts = &self.buffers.hidden_acts;
+                let workers = self.pool.threads();
+                let out = Columns::new(&mut out[..n * widths[which]], widths[which], 8, workers);
+                let (kernels, scratch) = (self.kernels, self.workers);
+                self.pool.run(&|worker| {
+                    let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+                    multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
+                });
+            }
+            return;
+        }
+        self.round_stream(&layer.attention_norm, None);
+        let workers = self.pool.threads();
+        let Buffers { query, key, value, hidden_acts: acts, .. } = &mut *self.buffers;
+        let out = [
+            Columns::new(&mut query[..n * widths[0]], widths[0], 8, workers),
+            Columns::new(&mut key[..n * widths[1]], widths[1], 8, workers),
+            Columns::new(&mut value[..n * widths[2]], widths[2], 8, workers),
+        ];
+        let (kernels, scratch, acts) = (self.kernels, self.workers, &*acts);
+        self.pool.run(&|worker| {
+            let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+            for (matrix, out) in matrices.into_iter().zip(&out) {
+                multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
+            }
+        });
+    }
+
+    /// Rotates, stores keys and values, attends: each thread the key/value heads that are its own.
+    fn attention(&mut self, number: usize, layer: &Layer) {
+        let (n, graph, kernels) = (self.tokens, self.graph, self.kernels);
+        let size = graph.head_size;
+        let group = graph.num_heads / graph.num_kv_heads;
+        let workers = self.pool.threads();
+        let window = graph.window.filter(|window| window.covers(number));
+        let rope = if window.is_some() { self.local_rope.unwrap_or(self.rope) } else { self.rope };
+        let visible = |pos: u32| window.map_or(0, |window| (pos + 1).saturating_sub(window.tokens)) as usize;
+        let (kind, cell_bytes) = (self.kv.kind, self.kv.cell_bytes);
+        let head_bytes = self.cells.capacity() * cell_bytes;
+        let Buffers { query, key, value, attention, .. } = &mut *self.buffers;
+        let (q_width, kv_width) = (graph.num_heads * size, graph.num_kv_heads * size);
+        let queries = Columns::new(&mut query[..n * q_width], q_width, group * size, workers);
+        let keys = Columns::new(&mut key[..n * kv_width], kv_width, size, workers);
+        let values = Columns::new(&mut value[..n * kv_width], kv_width, size, workers);
+        let out = Columns::new(&mut attention[..n * q_width], q_width, group * size, workers);
+        let (key_cells, value_cells) = self.kv.layer_mut(number);
+        let key_cells = Columns::new(key_cells, graph.num_kv_heads * head_bytes, head_bytes, workers);
+        let value_cells = Columns::new(value_cells, graph.num_kv_heads * head_bytes, head_bytes, workers);
+        let (places, cells, scratch) = (self.places, self.cells, self.workers);
+        self.pool.run(&|worker| {
+            let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+            let (mut queries, mut keys) = (queries.take(worker), keys.take(worker));
+            let (mut values, mut out) = (values.take(worker), out.take(worker));
+            let (mut key_cells, mut value_cells) = (key_cells.take(worker), value_cells.take(worker));
+            let (key_cells, value_cells) = (key_cells.row_mut(0), value_cells.row_mut(0));
+            for (t, place) in places.iter().enumerate() {
+                for head in queries.row_mut(t).chunks_exact_mut(size) {
+                    ops::head_norm(kernels, head, &layer.query_norm, graph.norm_eps);
+                    rope.rotate(kernels, head, t);
+                }
+                let at = place.cell as usize * cell_bytes;
+                for (i, head) in keys.row_mut(t).chunks_exact_mut(size).enumerate() {
+                    ops::head_norm(kernels, head, &layer.key_norm, graph.norm_eps);
+                    rope.rotate(kernels, head, t);
+                    floats::store(kernels, kind, head, &mut key_cells[i * head_bytes + at..][..cell_bytes]);
+                }
+                for (i, head) in values.row_mut(t).chunks_exact(size).enumerate() {
+                    floats::store(kernels, kind, head, &mut value_cells[i * head_bytes + at..][..cell_bytes]);
+                }
+            }
+            let heads = out.columns().len() / (group * size);
+            for head in 0..heads {
+                let k = &key_cells[head * head_bytes..][..head_bytes];
+                let v = &value_cells[head * head_bytes..][..head_bytes];
+                let columns = head * group * size..(head + 1) * group * size;
+                for (t, place) in places.iter().enumerate() {
+                    let seen = &cells.of(place.seq)[visible(place.pos)..=place.pos as usize];
+                    let q = &queries.row_mut(t)[columns.clone()];
+                    let out = &mut out.row_mut(t)[columns.clone()];
+                    let cells = floats::Cells { kind, keys: k, values: v, seen };
+                    ops::attend(kernels, graph, q, cells, &mut own.scores, out);
+                }
+            }
+        });
+    }
+
+    /// A projection back into the stream, of the attention (`from_attention`) or of the feed-forward network.
+    fn project(&mut self, matrix: &Matrix, post_norm: &[f32], from_attention: bool) {
+        let (n, hidden, workers) = (self.tokens, self.graph.hidden_size, self.pool.threads());
+        let Buffers { stream, projected, attention_acts, ffn_acts, .. } = &mut *self.buffers;
+        let acts = if from_attention { &*attention_acts } else { &*ffn_acts };
+        let (kernels, scratch) = (self.kernels, self.workers);
+        let into_stream = post_norm.is_empty();
+        let out = if into_stream { &mut *stream } else { &mut *projected };
+        let columns = Columns::new(&mut out[..n * hidden], hidden, 8, workers);
+        self.pool.run(&|worker| {
+            let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+            let part = columns.take(worker);
+            if into_stream {
+                multiply(kernels, matrix, acts, part, &mut own, |out, y| *out += y);
+            } else {
+                multiply(kernels, matrix, acts, part, &mut own, |out, y| *out = y);
+            }
+        });
+        if !into_stream {
+            for (x, y) in stream.chunks_exact_mut(hidden).zip(projected.chunks_exact_mut(hidden)).take(n) {
+                ops::head_norm(kernels, y, post_norm, self.graph.norm_eps);
+                x.iter_mut().zip(y).for_each(|(x, y)| *x += *y);
+            }
+        }
+    }
+
+    fn gate_and_up(&mut self, layer: &Layer) {
+        let (n, width, gate, workers) = (self.tokens, self.graph.ffn_size, self.graph.gate, self.pool.threads());
+        let (kernels, scratch) = (self.kernels, self.workers);
+        if self.graph.projection_norms {
+            // Gate and up see the stream through norms of their own: the gate is kept until the other is there.
+            let mut gates = vec![0.0; n * width];
+            for (matrix, first) in [(&layer.gate, true), (&layer.up, false)] {
+                self.round_stream(&layer.ffn_norm, matrix.norm.as_deref());
+                let Buffers { ffn, hidden_acts: acts, .. } = &mut *self.buffers;
+                let out = if first { &mut gates[..] } else { &mut ffn[..n * width] };
+                let (out, acts) = (Columns::new(out, width, 8, workers), &*acts);
+                self.pool.run(&|worker| {
+                    let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+                    multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
+                });
+            }
+            return floats::gate(kernels, gate.into(), &gates, &mut self.buffers.ffn[..n * width]);
+        }
+        self.round_stream(&layer.ffn_norm, None);
+        let Buffers { ffn, hidden_acts: acts, .. } = &mut *self.buffers;
+        let (out, acts) = (Columns::new(&mut ffn[..n * width], width, 8, workers), &*acts);
+        self.pool.run(&|worker| {
+            let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+            gated(kernels, gate, layer, acts, out.take(worker), &mut own);
+        });
+    }
+}
+
+/// The norm in front of a last projection: the graph's sub-norm, the projection's own, or none.
+fn projection_norm<'a>(sub_norm: &'a [f32], matrix: &'a Matrix) -> Option<&'a [f32]> {
+    matrix.norm.as_deref().or((!sub_norm.is_empty()).then_some(sub_norm))
+}
+
+/// Normalises (if there is a norm) and rounds vectors to int8.
+fn round(pool: &mut Pool, kernels: Kernels, vectors: &[f32], norm: Option<&[f32]>, eps: f32, out: &mut Rounded) {
+    let width = out.acts.k();
+    let n = vectors.len() / width;
+    out.acts.set_len(n);
+    let rows = vectors.chunks_exact(width).zip(out.acts.rows_mut().zip(&mut out.scales));
+    if n <= FEW {
+        rows.for_each(|(x, (row, scale))| *scale = ops::round(kernels, x, norm, eps, row));
+        return;
+    }
+    let rows: Vec<_> = rows.map(|row| Mutex::new(Some(row))).collect();
+    let workers = pool.threads();
+    pool.run(&|worker| {
+        for row in &rows[share(n, worker, workers)] {
+            let (x, (row, scale)) = row.lock().expect("rows are disjoint").take().expect("a row is taken once");
+            *scale = ops::round(kernels, x, norm, eps, row);
+        }
+    });
+}
+
+/// `write(out[t][r], y)` for the rows of the matrix that are columns of `out`.
+fn multiply(
+    kernels: Kernels,
+    matrix: &Matrix,
+    input: &Rounded,
+    mut out: ColumnsPart<'_, f32>,
+    own: &mut WorkerScratch,
+    write: impl Fn(&mut f32, f32),
+) {
+    let columns = out.columns();
+    for_groups(&input.acts, columns.clone(), |groups, rows| {
+        let weights = matrix.packed.groups(groups);
+        let ldd = weights.rows();
+        ints::product(kernels, weights, &input.acts, &mut own.sums, ldd, &mut own.panel);
+        for (t, sums) in own.sums.chunks_exact(ldd).take(input.acts.len()).enumerate() {
+            let scale = input.scales[t] * matrix.scale;
+            let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
+            out.iter_mut().zip(sums).for_each(|(out, &sum)| write(out, sum as f32 * scale));
+        }
+    });
+}
+
+/// As [`multiply`] for gate and up together, with the gate's function between them.
+fn gated(
+    kernels: Kernels,
+    gate: Gate,
+    layer: &Layer,
+    input: &Rounded,
+    mut out: ColumnsPart<'_, f32>,
+    own: &mut WorkerScratch,
+) {
+    let columns = out.columns();
+    for_groups(&input.acts, columns.clone(), |groups, rows| {
+        let ldd = groups.len() * 8;
+        ints::product(
+            kernels,
+            layer.gate.packed.groups(groups.clone()),
+            &input.acts,
+            &mut own.sums,
+            ldd,
+            &mut own.panel,
+        );
+        ints::product(kernels, layer.up.packed.groups(groups), &input.acts, &mut own.more_sums, ldd, &mut own.panel);
+        for (t, (g, u)) in
+            own.sums.chunks_exact(ldd).zip(own.more_sums.chunks_exact(ldd)).take(input.acts.len()).enumerate()
+        {
+            let scale = input.scales[t];
+            let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
+            let wanted = out.len();
+            let scales = (scale * layer.gate.scale, scale * layer.up.scale);
+            floats::gate_sums(kernels, gate.into(), &g[..wanted], &u[..wanted], scales, out);
+        }
+    });
+}
+
+/// Calls `each` with ranges of groups of 8 rows, and the rows they are, that together cover `columns`. Whole groups: all
+/// widths are multiples of 8 but the last group of a matrix may be cut short.
+fn for_groups(
+    acts: &Activations,
+    columns: std::ops::Range<usize>,
+    mut each: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>),
+) {
+    let step = if acts.len() <= GEMV_MAX { GEMV_GROUPS } else { GEMM_GROUPS };
+    let (begin, end) = (columns.start / 8, columns.end.div_ceil(8));
+    for first in (begin..end).step_by(step) {
+        let groups = first..(first + step).min(end);
+        let rows = groups.start * 8..(groups.end * 8).min(columns.end);
+        each(groups, rows);
+    }
+}

@@ -1,0 +1,31 @@
+//! Ternary (BitNet b1.58) models from GGUF files, with the integer numerics they were trained with.
+//!
+//! A weight is -1, 0 or +1 under one scale a matrix; an activation is an int8 under one scale a token; a product of the two
+//! is an exact int32 (`vendor/ternary`, [`tern_ternary`]). Everything else is f32. What a token's logits are depends on the
+//! tokens before it and on nothing else: not on its neighbours in the batch, the threads, or how the prompt was cut.
+//!
+//! Reading order: `engine` (the factory), `graph` (what a file computes), `file` and `model` (weights), `forward` (the
+//! forward pass), `cells` and `kv` (the cache), `head` and `screen`, `decoder` and `embedder` (the contract), `published` (what
+//! published files say wrongly), `raw` (threads and memory: the only unsafe code here).
+//!
+//! Sources: Ma et al., "The Era of 1-bit LLMs" (2024) and the BitNet b1.58 2B4T report (2025); Hugging Face transformers
+//! (`models/bitnet`, `integrations/bitnet.py`) for the numerics, which the golden tests hold it to.
+
+mod cells;
+mod cost;
+mod decoder;
+mod embedder;
+mod engine;
+mod error;
+mod file;
+mod forward;
+mod graph;
+mod head;
+mod kv;
+mod model;
+mod ops;
+mod published;
+mod raw;
+mod screen;
+
+pub use engine::BitnetEngine;

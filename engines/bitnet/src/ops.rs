@@ -1,0 +1,106 @@
+//! The kernels in the words of this engine.
+
+use tern_engine::KvType;
+use tern_ternary::{
+    Path as Kernels,
+    floats::{self, Cell, Cells, Function},
+    ints::ActivationRow,
+};
+
+use crate::graph::{Gate, Graph, Pairing};
+
+impl From<Gate> for Function {
+    fn from(gate: Gate) -> Self {
+        match gate {
+            Gate::Relu2 => Self::Relu2,
+            Gate::Silu => Self::Silu,
+            Gate::Gelu => Self::Gelu,
+        }
+    }
+}
+
+/// How the cache holds numbers.
+pub(crate) fn cell(kind: KvType) -> Cell {
+    match kind {
+        KvType::F16 => Cell::F16,
+        KvType::Q8_0 => Cell::Q8_0,
+        KvType::F32 => Cell::F32,
+    }
+}
+
+/// Normalises one vector in place, or leaves it where the graph has no such norm.
+pub(crate) fn head_norm(kernels: Kernels, x: &mut [f32], weights: &[f32], eps: f32) {
+    if !weights.is_empty() {
+        floats::norm_in_place(kernels, x, weights, eps);
+    }
+}
+
+/// Rounds a vector to int8; returns what products are multiplied by.
+pub(crate) fn round(kernels: Kernels, x: &[f32], norm: Option<&[f32]>, eps: f32, row: ActivationRow<'_>) -> f32 {
+    floats::round(kernels, x, norm, eps, row)
+}
+
+/// Rotary positions: the angles of the tokens of a batch.
+///
+/// Angle `i` of position `p` is `p / factor * base^(-2i / dims)`, computed in f64 (Su et al. 2021).
+pub(crate) struct Rope {
+    pairing: Pairing,
+    half: usize,
+    frequencies: Vec<f64>,
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+}
+
+impl Rope {
+    pub fn new(graph: &Graph, base: f32, factor: f32) -> Self {
+        let half = graph.rope_dims / 2;
+        let frequency = |i: usize| f64::from(base).powf(-2.0 * i as f64 / graph.rope_dims as f64) / f64::from(factor);
+        Self {
+            pairing: graph.pairing,
+            half,
+            frequencies: (0..half).map(frequency).collect(),
+            cosines: Vec::new(),
+            sines: Vec::new(),
+        }
+    }
+
+    /// Computes the angles of the tokens at these positions.
+    pub fn prepare(&mut self, positions: impl Iterator<Item = u32>) {
+        self.cosines.clear();
+        self.sines.clear();
+        for position in positions {
+            for frequency in &self.frequencies {
+                let (sine, cosine) = (f64::from(position) * frequency).sin_cos();
+                self.cosines.push(cosine as f32);
+                self.sines.push(sine as f32);
+            }
+        }
+    }
+
+    /// Rotates one head of token `t` of the batch.
+    pub fn rotate(&self, kernels: Kernels, head: &mut [f32], t: usize) {
+        let angles = t * self.half..(t + 1) * self.half;
+        let (cosine, sine) = (&self.cosines[angles.clone()], &self.sines[angles]);
+        match self.pairing {
+            Pairing::Halves => floats::rotate_halves(kernels, head, cosine, sine),
+            Pairing::Neighbours => floats::rotate_neighbours(kernels, head, cosine, sine),
+        }
+    }
+}
+
+/// Scratch for attending to up to `seen` cells.
+pub(crate) fn attention_scratch(graph: &Graph, seen: usize) -> Vec<f32> {
+    vec![0.0; floats::attend_scratch(graph.num_heads / graph.num_kv_heads, seen)]
+}
+
+/// Attention of one token and one key/value head.
+pub(crate) fn attend(
+    kernels: Kernels,
+    graph: &Graph,
+    queries: &[f32],
+    cells: Cells<'_>,
+    scratch: &mut [f32],
+    out: &mut [f32],
+) {
+    floats::attend(kernels, graph.head_size, queries, cells, graph.attention_scale, scratch, out);
+}

@@ -1,0 +1,234 @@
+//! The head in 8 bits, with a bound of every error: which rows can be in the top.
+//!
+//! Row `e` is stored as `s * c` with int8 codes `c`, its error `r >= |e - s c|` and its length `n >= |s c|`. A hidden state
+//! `h` is rounded to `S q` with integers `q`. The approximate logit `a = s S (c . q)` is an exact integer sum, and by
+//! Cauchy and Schwarz
+//!
+//! `|h . e - a| <= |h| r + |h - S q| n`.
+//!
+//! The exact kernel's own rounding comes on top: it adds `k / 32` products a lane and folds 32 lanes, so its sum is off by
+//! at most `(k / 32 + 8) u / (1 - ...)` of `sum |h_i e_i| <= |h| |e| <= |h| (n + r)`, with `u = 2^-24`; twice that is used.
+//! Whoever's upper bound lies below the k-th largest lower bound is not among the k largest, nor equal to one of them.
+
+use std::{ops::Range, sync::Mutex};
+
+use tern_engine::Wanted;
+use tern_ternary::{Path as Kernels, floats};
+
+use crate::{
+    file,
+    raw::{Pool, share},
+};
+
+/// Rows whose sums a thread has at hand at once.
+const ROWS_AT_ONCE: usize = 128;
+
+/// What is known of a row besides its codes.
+#[derive(Debug, Clone, Copy, Default)]
+struct RowFacts {
+    scale: f32,
+    /// Upper bound of the distance between the row and its codes.
+    error: f32,
+    /// Upper bound of the length of the codes times the scale.
+    length: f32,
+}
+
+/// A rounded hidden state.
+#[derive(Debug, Clone, Default)]
+struct Vector {
+    q: Vec<i16>,
+    scale: f32,
+    /// What the bound of a row multiplies its `error` and its `length` with.
+    per_error: f32,
+    per_length: f32,
+    wanted: usize,
+}
+
+/// The largest `k` of the numbers it is shown, the least of them first.
+#[derive(Debug, Clone, Default)]
+struct Largest {
+    k: usize,
+    values: Vec<f32>,
+}
+
+impl Largest {
+    fn reset(&mut self, k: usize) {
+        self.k = k;
+        self.values.clear();
+    }
+
+    fn show(&mut self, value: f32) {
+        if self.values.len() == self.k {
+            // Also what is no number is not kept.
+            if self.values.first().is_none_or(|&least| !(value > least)) {
+                return;
+            }
+            self.values.remove(0);
+        } else if value.is_nan() {
+            return;
+        }
+        let at = self.values.partition_point(|&other| other < value);
+        self.values.insert(at, value);
+    }
+
+    /// The k-th largest, or -inf while there are fewer.
+    fn least(&self) -> f32 {
+        if self.values.len() < self.k { f32::NEG_INFINITY } else { self.values[0] }
+    }
+}
+
+/// The codes, and the hidden states of the pass under way.
+pub(crate) struct Screen {
+    width: usize,
+    codes: Vec<i8>,
+    facts: Vec<RowFacts>,
+    vectors: Vec<Vector>,
+    count: usize,
+    /// For each thread and vector the largest lower bounds it has met.
+    found: Vec<Mutex<Vec<Largest>>>,
+}
+
+impl Screen {
+    /// Rounds all rows, on all threads.
+    pub fn new(rows: &file::Rows, pool: &mut Pool) -> Self {
+        let (count, width, workers) = (rows.count, rows.width, pool.threads());
+        let (mut codes, mut facts) = (vec![0; count * width], vec![RowFacts::default(); count]);
+        let mut parts = Vec::new();
+        let (mut codes_left, mut facts_left) = (&mut codes[..], &mut facts[..]);
+        for worker in 0..workers {
+            let range = share(count, worker, workers);
+            let (own_codes, more_codes) = codes_left.split_at_mut(range.len() * width);
+            let (own_facts, more_facts) = facts_left.split_at_mut(range.len());
+            parts.push(Mutex::new((range, own_codes, own_facts)));
+            (codes_left, facts_left) = (more_codes, more_facts);
+        }
+        pool.run(&|worker| {
+            let mut part = parts[worker].lock().expect("each thread locks its own");
+            let (range, codes, facts) = &mut *part;
+            let mut values = vec![0.0; width];
+            for (row, (codes, facts)) in range.clone().zip(codes.chunks_exact_mut(width).zip(facts.iter_mut())) {
+                rows.read(row, &mut values);
+                *facts = round_row(&values, codes);
+            }
+        });
+        drop(parts);
+        let found = (0..workers).map(|_| Mutex::default()).collect();
+        Self { width, codes, facts, vectors: Vec::new(), count: 0, found }
+    }
+
+    /// Takes in the hidden states `[n][width]` of a pass, and how many of the largest logits are wanted of each.
+    pub fn prepare(&mut self, hidden: &[f32], wanted: &[Wanted]) {
+        self.count = wanted.len();
+        if self.vectors.len() < self.count {
+            self.vectors.resize_with(self.count, Vector::default);
+        }
+        for ((h, wanted), vector) in hidden.chunks_exact(self.width).zip(wanted).zip(&mut self.vectors) {
+            let Wanted::Top(k) = wanted else { unreachable!("only rows whose top is wanted are screened") };
+            vector.round(h, (*k as usize).clamp(1, self.facts.len()));
+        }
+        for found in &self.found {
+            let mut found = found.lock().expect("no thread panics with it");
+            let vectors = self.count.max(found.len());
+            found.resize_with(vectors, Largest::default);
+            found.iter_mut().zip(&self.vectors).for_each(|(largest, vector)| largest.reset(vector.wanted));
+        }
+    }
+
+    /// Writes the approximate logits of the rows `range` for vector `t`, and notes their lower bounds.
+    pub fn approximate(&self, kernels: Kernels, worker: usize, t: usize, range: Range<usize>, out: &mut [f32]) {
+        let vector = &self.vectors[t];
+        let mut found = self.found[worker].lock().expect("each thread locks its own");
+        let mut sums = [0; ROWS_AT_ONCE];
+        for (first, out) in range.step_by(ROWS_AT_ONCE).zip(out.chunks_mut(ROWS_AT_ONCE)) {
+            let codes = &self.codes[first * self.width..(first + out.len()) * self.width];
+            floats::screen(kernels, codes, &vector.q, &mut sums[..out.len()]);
+            let facts = &self.facts[first..first + out.len()];
+            let largest = &mut found[t];
+            for ((logit, facts), &sum) in out.iter_mut().zip(facts).zip(&sums) {
+                *logit = sum as f32 * (facts.scale * vector.scale);
+                largest.show(*logit - vector.bound(facts, *logit));
+            }
+        }
+    }
+
+    /// For vector `t` what an upper bound must reach: the k-th largest lower bound of all threads.
+    pub fn least(&self, t: usize) -> f32 {
+        let mut all = Largest::default();
+        all.reset(self.vectors[t].wanted);
+        for found in &self.found {
+            let found = found.lock().expect("no thread panics with it");
+            found[t].values.iter().for_each(|&value| all.show(value));
+        }
+        all.least()
+    }
+
+    /// Whether row `row`, with this approximate logit, can be in the top of vector `t`. True for what is not a number.
+    pub fn may_reach(&self, t: usize, row: usize, logit: f32, least: f32) -> bool {
+        !(logit + self.vectors[t].bound(&self.facts[row], logit) < least)
+    }
+}
+
+impl Vector {
+    fn round(&mut self, h: &[f32], wanted: usize) {
+        self.wanted = wanted;
+        let most = h.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        // The largest that keeps sums of products with codes up to 127 in 32 bits.
+        let limit = (((1_u64 << 31) - 1) / (128 * h.len() as u64)).min(16_256) as f32;
+        let scale = f64::from(most) / f64::from(limit);
+        let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
+        self.q.clear();
+        self.q.extend(h.iter().map(|&x| (f64::from(x) * inverse).round_ties_even() as i16));
+        self.scale = scale as f32;
+        let square = |x: f64| x * x;
+        let length = h.iter().map(|&x| square(f64::from(x))).sum::<f64>().sqrt();
+        let rest = h.iter().zip(&self.q).map(|(&x, &q)| square(f64::from(x) - f64::from(self.scale) * f64::from(q)));
+        let rest = rest.sum::<f64>().sqrt();
+        let rounding = 2.0 * (h.len() as f64 / 32.0 + 8.0) * f64::from(f32::EPSILON) / 2.0;
+        self.per_error = up(length * (1.0 + rounding));
+        self.per_length = up(rest + length * rounding);
+    }
+
+    /// How far the exact logit of a row may lie from this one. The last term is the rounding of the approximate logit and
+    /// of the bounds themselves.
+    fn bound(&self, facts: &RowFacts, logit: f32) -> f32 {
+        (self.per_error * facts.error + self.per_length * facts.length + logit.abs() * 4.0 * f32::EPSILON) * 1.000_01
+    }
+}
+
+fn round_row(row: &[f32], codes: &mut [i8]) -> RowFacts {
+    let most = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+    let scale = most / 127.0;
+    let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
+    let (mut error, mut length) = (0.0_f64, 0.0_f64);
+    for (&x, code) in row.iter().zip(codes) {
+        *code = (x * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+        let value = f64::from(scale) * f64::from(*code);
+        error += (f64::from(x) - value) * (f64::from(x) - value);
+        length += value * value;
+    }
+    RowFacts { scale, error: up(error.sqrt()), length: up(length.sqrt()) }
+}
+
+/// Not below the exact number: sums in f64 are off by far less than this.
+fn up(x: f64) -> f32 {
+    (x * (1.0 + 1e-6)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_are_kept_and_what_is_no_number_is_not() {
+        let mut largest = Largest::default();
+        largest.reset(3);
+        for value in [1.0, f32::NAN, 5.0] {
+            largest.show(value);
+        }
+        assert_eq!(largest.least(), f32::NEG_INFINITY);
+        for value in [3.0, 4.0, f32::NAN, 0.0, 4.0] {
+            largest.show(value);
+        }
+        assert_eq!(largest.values, [4.0, 4.0, 5.0]);
+    }
+}

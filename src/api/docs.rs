@@ -1,0 +1,31 @@
+//! Swagger UI with the description in it: one page that loads nothing, from this server or elsewhere.
+
+use bytes::Bytes;
+use poem::{IntoResponse, Response, endpoint::make_sync};
+
+/// poem-openapi's head has neither a doctype nor a viewport: phones would show the page as wide as a desk's, and the tab
+/// of every server would be called "Swagger UI". `data:,` spares a request for an icon. Long paths and ids break where
+/// they must, so that nothing is wider than the window.
+const HEAD: &str = r#"<meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Tern: the API</title>
+    <link rel="icon" href="data:,">
+    <style>
+        body { margin: 0; }
+        .swagger-ui .opblock .opblock-summary-path, .swagger-ui table td { overflow-wrap: anywhere; }
+        @media (max-width: 640px) {
+            .swagger-ui .wrapper { padding: 0 8px; }
+            .swagger-ui table.responses-table .response-col_links, .swagger-ui .col_header.response-col_links { display: none; }
+        }
+    </style>"#;
+
+/// The page of poem-openapi, made fit for phones.
+pub(crate) fn page(swagger_ui: &str) -> String {
+    let title = "<title>Swagger UI</title>";
+    format!("<!doctype html>{}", swagger_ui.replacen(title, HEAD, 1))
+}
+
+/// Serves the page; all requests share its megabytes.
+pub(crate) fn endpoint(page: String) -> impl poem::Endpoint<Output = Response> {
+    let page = Bytes::from(page);
+    make_sync(move |_| Response::builder().content_type("text/html; charset=utf-8").body(page.clone()).into_response())
+}
