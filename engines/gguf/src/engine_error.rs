@@ -12,7 +12,7 @@ impl GgufError {
     pub fn about(self, path: &Path) -> EngineError {
         match self {
             Self::Io { path, source } => EngineError::Io { path, source },
-            error @ Self::TensorType { .. } => {
+            error @ (Self::TensorType { .. } | Self::Tl2 { .. }) => {
                 EngineError::Unsupported { path: path.into(), message: error.to_string() }
             }
             error => EngineError::InvalidModel { path: path.into(), message: error.to_string() },

@@ -227,6 +227,12 @@ impl Header {
         }))
     }
 
+    /// The elements of an array as they are in the file.
+    #[cfg(feature = "write")]
+    pub(crate) fn array_bytes(&self, array: &Array) -> &[u8] {
+        &self.bytes[array.range.clone()]
+    }
+
     fn array(&self, key: &str, kind: ValueType) -> Option<&Array> {
         self.metadata(key)?.as_array().filter(|array| array.kind == kind)
     }

@@ -1,4 +1,5 @@
-//! Reads GGUF headers safely: metadata and the table of tensors, from a file or from its first bytes.
+//! Reads GGUF files safely: metadata and the table of tensors, from a file or from its first bytes, and the values and
+//! codes in the blocks of tensors.
 //!
 //! Nothing in a file is believed before it is checked. A hostile file costs at most the memory of the bytes it really
 //! has (times a small constant, see [`limits`]), never a panic and never an allocation by a length it claims. What is
@@ -19,6 +20,8 @@ pub mod error;
 pub mod file_type;
 pub mod header;
 pub mod limits;
+#[cfg(feature = "write")]
+pub mod rewrite;
 pub mod split;
 pub mod summary;
 pub mod tensors;

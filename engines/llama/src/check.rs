@@ -82,7 +82,7 @@ fn tensor(tensor: &TensorInfo) -> Result<(), Problem> {
     use TensorType as T;
     let what = format!("{}: tensor type {} ({})", tensor.name, tensor.kind.number(), tensor.kind);
     match tensor.kind {
-        T::I2_S => Err(Unsupported(format!("{what} is not llama.cpp's; it needs the bitnet engine"))),
+        T::I2_S | T::IQ2_BN => Err(Unsupported(format!("{what} is not llama.cpp's; it needs the bitnet engine"))),
         // A table from token to expert, which is looked up and never multiplied.
         T::I32 if tensor.name.contains("tid2eid") => Ok(()),
         T::Q8_1 | T::Q8_K | T::I8 | T::I16 | T::I32 | T::I64 | T::F64 => {
