@@ -240,6 +240,10 @@ pub struct BenchArgs {
     /// Sequences decoded together, one figure for each number in the list.
     #[arg(long, value_name = "LIST", default_value = "1", value_delimiter = ',', conflicts_with = "url")]
     pub batch: Vec<Whole<1, 256>>,
+    /// Decode as a greedy answer does, which needs the likeliest token only: a BitNet model with a screened head then reads
+    /// less than its whole weights, and may pass 100 % of the limit.
+    #[arg(long, conflicts_with = "url")]
+    pub greedy: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -280,6 +284,8 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "threads",
             "flash_attn",
             "gpu_layers",
+            "i2s_block",
+            "kernels",
             "keep_alive",
             "echo",
             "default_model",
@@ -294,6 +300,8 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "threads",
             "flash_attn",
             "gpu_layers",
+            "i2s_block",
+            "kernels",
             "keep_alive",
             "memory_budget",
             "default_model",
@@ -308,6 +316,8 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "threads",
             "flash_attn",
             "gpu_layers",
+            "i2s_block",
+            "kernels",
             "keep_alive",
             "memory_budget",
             "echo",

@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub prompt_tokens: u32,
     pub generate: u32,
     pub runs: u32,
+    /// What is wanted of each decoded token.
+    pub wanted: Wanted,
     /// Numbers of sequences decoded together.
     pub batches: Vec<u32>,
 }
@@ -174,7 +176,7 @@ impl Bench<'_> {
             for seq in 0..sequences {
                 // Each sequence takes another token, so that none is a copy of another.
                 let token = self.tokens[(pos + seq) as usize % self.tokens.len()];
-                batch.push(BatchToken { token, pos, seq, logits: Wanted::Row });
+                batch.push(BatchToken { token, pos, seq, logits: self.plan.wanted });
             }
             self.decoder.decode(&batch)?;
         }

@@ -12,6 +12,7 @@ mod spread;
 use std::process::ExitCode;
 
 use serde_json::json;
+use tern_engine::Wanted;
 
 use crate::{Error, VERSION, cli::BenchArgs, client::Client, commands::Given, config::Config, output};
 
@@ -29,6 +30,7 @@ fn here(args: &BenchArgs, config: &Config) -> Result<ExitCode, Error> {
         prompt_tokens: args.prompt_tokens.get(),
         generate: args.generate.get(),
         runs: args.runs.get(),
+        wanted: if args.greedy { Wanted::Top(1) } else { Wanted::Row },
         batches: args.batch.iter().map(|n| n.get()).collect(),
     };
     let report = engine::measure(&given, &plan, config)?;
