@@ -72,7 +72,8 @@ FLAG_FORMS = ["--{}", "the {} flag", "{} flag", "the --{} flag", "the {} option"
 NOT_SUBJECTS = set(
     "hi hey hello bye goodbye thanks thx thank ok okay cool good great see yes no run use start stop serve set change "
     "enable disable list show limit put give switch delete remove repeat pull download install build make count raise "
-    "load unload add".split()
+    "load unload add fetch restart erase shrink cap keep pin bypass ban attach name tell say are am who man just ty yo "
+    "howdy hallo hiya morning ciao cu sup greetings farewell welcome cheers perfect nice much take have talk".split()
 )
 KEYBOARD = {a: b for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm") for a, b in zip(row, row[1:] + row[-2])}
 

@@ -6,6 +6,7 @@ line, training questions as `Q:` lines and held-out questions as `H:` lines.
 answer, which is fixed here. Standard library only.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,11 @@ class Entry:
     answer: str = ""
     train: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+
+
+def plain(question: str) -> str:
+    """The question without what two spellings of it may differ in."""
+    return " ".join(re.sub(r"[^a-z0-9]+", " ", question.lower()).split())
 
 
 def load(folder: Path = FOLDER) -> list[Entry]:
@@ -57,4 +63,17 @@ def load(folder: Path = FOLDER) -> list[Entry]:
     ordered = list(entries.values())
     if offtopic.train:
         ordered.append(offtopic)
+    _check_apart(ordered)
     return ordered
+
+
+def _check_apart(entries: list[Entry]) -> None:
+    """No held-out question may also be trained on, nor one stand in two entries."""
+    held = {plain(q) for e in entries for q in e.held}
+    owner: dict[str, str] = {}
+    for entry in entries:
+        for question in entry.train:
+            if plain(question) in held:
+                raise ValueError(f"{question!r} of {entry.id} is held out")
+            if owner.setdefault(plain(question), entry.id) != entry.id:
+                raise ValueError(f"{question!r} stands in {entry.id} and in {owner[plain(question)]}")

@@ -1,10 +1,11 @@
 """Measures how often the guide gives the right answer, word for word.
 
     python evaluate.py                                # the safetensors folder, with transformers
+    python evaluate.py --gguf tern-guide-i2s.gguf     # a GGUF file, in plain PyTorch
     python evaluate.py --url http://127.0.0.1:8080    # a server with an OpenAI-compatible API
 
 Decoding is greedy. The exit status is 1 when the held-out questions, on topic
-or off it, are answered right less often than `--min`. The second way needs
+or off it, are answered right less often than `--min`. The last way needs
 Python's standard library only.
 """
 
@@ -39,7 +40,7 @@ class Server:
         with urllib.request.urlopen(request, timeout=300) as reply:
             return json.load(reply)["choices"][0]["message"]["content"] or ""
 
-    def answers(self, chats: list[list[dict]]) -> list[str]:
+    def answers(self, chats: list[list[dict]], right: list[str]) -> list[str]:
         with ThreadPoolExecutor(self.clients) as pool:
             return list(pool.map(self._one, chats))
 
@@ -56,7 +57,7 @@ class Folder:
         self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
-    def answers(self, chats: list[list[dict]]) -> list[str]:
+    def answers(self, chats: list[list[dict]], right: list[str]) -> list[str]:
         texts = [self.tokenizer.apply_chat_template(c, tokenize=False, add_generation_prompt=True) for c in chats]
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         replies = [""] * len(texts)
@@ -68,6 +69,36 @@ class Folder:
             made = made[:, given["input_ids"].shape[1] :]
             for i, text in zip(part, self.tokenizer.batch_decode(made, skip_special_tokens=True)):
                 replies[i] = text
+        return replies
+
+
+class File:
+    """Runs a GGUF file in plain PyTorch, with the values it holds."""
+
+    def __init__(self, path: Path, threads: int, batch: int = 64):
+        import torch
+
+        import gguf_model
+
+        torch.set_num_threads(threads)
+        self.greedy, self.batch = gguf_model.greedy, batch
+        self.model, self.tokenizer = gguf_model.load(path)
+
+    def answers(self, chats: list[list[dict]], right: list[str]) -> list[str]:
+        import tokens
+
+        def ids(text: str) -> list[int]:
+            return self.tokenizer.encode(text).ids
+
+        texts = ["".join(tokens.turn(m["role"], m["content"]) for m in c) + tokens.ASSISTANT for c in chats]
+        prompts, drafts = [ids(t) for t in texts], [ids(r + tokens.IM_END) for r in right]
+        order = sorted(range(len(texts)), key=lambda i: len(prompts[i]))
+        replies = [""] * len(texts)
+        for start in range(0, len(order), self.batch):
+            part = order[start : start + self.batch]
+            made = self.greedy(self.model, [prompts[i] for i in part], [drafts[i] for i in part], MAX_TOKENS)
+            for i, reply in zip(part, made):
+                replies[i] = self.tokenizer.decode(reply)
         return replies
 
 
@@ -97,6 +128,7 @@ def cases(entries, everything: bool, seed: int = 7):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=HERE / "safetensors")
+    parser.add_argument("--gguf", type=Path, help="GGUF file to run instead")
     parser.add_argument("--url", help="address of a server to ask instead")
     parser.add_argument("--model", default="tern-guide", help="model name sent to the server")
     parser.add_argument("--clients", type=int, default=4, help="requests at once to the server")
@@ -110,9 +142,12 @@ def main() -> int:
     entries = corpus.load()
     names = {e.answer: e.id for e in entries}
     asked = list(cases(entries, not args.held_out_only))
-    source = Server(args.url, args.model, args.clients) if args.url else Folder(args.folder, args.threads)
+    if args.url:
+        source = Server(args.url, args.model, args.clients)
+    else:
+        source = File(args.gguf, args.threads) if args.gguf else Folder(args.folder, args.threads)
     begun = time.time()
-    replies = [r.strip() for r in source.answers([chat for _, _, chat, _ in asked])]
+    replies = [r.strip() for r in source.answers([c for _, _, c, _ in asked], [a for *_, a in asked])]
     seconds = time.time() - begun
 
     total, right, strayed, failing = Counter(), Counter(), Counter(), []

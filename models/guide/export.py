@@ -10,9 +10,11 @@ import numpy as np
 from safetensors.numpy import save_file
 
 import tokens
+import ternary
 from model import Guide
 
 NAME = "Tern guide"
+TERNARY_FILE = "tern-guide-i2s.gguf"
 LICENSE = "MIT OR Apache-2.0"
 DESCRIPTION = "A very small model that answers questions about Tern and knows nothing else."
 
@@ -31,6 +33,13 @@ def export_all(model: Guide, tokenizer, folder: Path) -> None:
         os.replace(path, place / path.name)
         (place / path.name).chmod(0o644)
     aside.rmdir()
+
+
+def export_ternary(model: Guide, tokenizer, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / "tern-guide-i2s.gguf.tmp"
+    write_ternary_gguf(model, tokenizer, aside)
+    os.replace(aside, folder / TERNARY_FILE)
 
 
 def write_safetensors(model: Guide, tokenizer, folder: Path) -> None:
@@ -74,28 +83,11 @@ def write_safetensors(model: Guide, tokenizer, folder: Path) -> None:
 def write_gguf(model: Guide, tokenizer, path: Path) -> None:
     """One GGUF file: norms in F32, matrices in Q8_0."""
     c = model.config
-    w = gguf.GGUFWriter(path, "llama")
-    w.add_name(NAME)
-    w.add_description(DESCRIPTION)
-    w.add_license(LICENSE)
-    w.add_size_label(f"{sum(t.numel() for t in model.exported().values()) / 1e6:.1f}M")
-    w.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
-    w.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    w.add_context_length(c.context)
-    w.add_embedding_length(c.hidden)
-    w.add_feed_forward_length(c.ffn)
-    w.add_block_count(c.layers)
-    w.add_head_count(c.heads)
-    w.add_head_count_kv(c.kv_heads)
+    w = _writer(path, "llama", model, gguf.LlamaFileType.MOSTLY_Q8_0)
     w.add_key_length(c.head_dim)
     w.add_value_length(c.head_dim)
-    w.add_rope_dimension_count(c.head_dim)
-    w.add_rope_freq_base(c.rope_theta)
-    w.add_layer_norm_rms_eps(c.norm_eps)
-    w.add_vocab_size(c.vocab)
     _add_tokenizer(w, tokenizer)
 
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, c.layers)
     for name, tensor in model.exported().items():
         data = tensor.detach().float().numpy()
         if name.endswith("q_proj.weight"):
@@ -104,7 +96,68 @@ def write_gguf(model: Guide, tokenizer, path: Path) -> None:
             data = _interleave(data, c.kv_heads)
         kind = gguf.GGMLQuantizationType.F32 if data.ndim == 1 else gguf.GGMLQuantizationType.Q8_0
         data = np.ascontiguousarray(data) if data.ndim == 1 else gguf.quants.quantize(data, kind)
-        w.add_tensor(names.get_name(name, try_suffixes=(".weight",)), data, raw_dtype=kind)
+        w.add_tensor(gguf_name(name), data, raw_dtype=kind)
+    _write(w)
+
+
+def write_ternary_gguf(model: Guide, tokenizer, path: Path) -> None:
+    """One GGUF file as bitnet.cpp's: matrices in I2_S, embedding in F16, norms in F32."""
+    w = _writer(path, "bitnet-b1.58", model, ternary.FILE_TYPE_I2_S)
+    _add_tokenizer(w, tokenizer)
+    for name, tensor in model.exported().items():
+        public, data = gguf_name(name), tensor.detach().float()
+        if name.endswith("embed_tokens.weight"):
+            w.add_tensor(public, data.numpy().astype(np.float16))
+        elif data.ndim == 1:
+            w.add_tensor(public, data.numpy())
+        else:
+            codes, scale = ternary.weight_codes(data)
+            packed = ternary.pack(codes.numpy(), scale.item())
+            # The package has no such type: the description takes its number as it is.
+            w.add_tensor_info(public, data.shape, np.dtype(np.int8), packed.nbytes, raw_dtype=ternary.I2_S)
+            w.tensors[-1][public].tensor = packed
+    _write(w)
+
+
+def gguf_name(name: str) -> str:
+    parts = {
+        "model.embed_tokens": "token_embd", "model.norm": "output_norm", "input_layernorm": "attn_norm",
+        "post_attention_layernorm": "ffn_norm", "self_attn.attn_sub_norm": "attn_sub_norm",
+        "mlp.ffn_sub_norm": "ffn_sub_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+        "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
+        "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    }
+    stem = name.removesuffix(".weight")
+    if not stem.startswith("model.layers."):
+        return parts[stem] + ".weight"
+    number, part = stem.removeprefix("model.layers.").split(".", 1)
+    return f"blk.{number}.{parts[part]}.weight"
+
+
+def _writer(path: Path, architecture: str, model: Guide, file_type: int) -> gguf.GGUFWriter:
+    """A file with the values that both forms have."""
+    c = model.config
+    w = gguf.GGUFWriter(path, architecture)
+    w.add_name(NAME)
+    w.add_description(DESCRIPTION)
+    w.add_license(LICENSE)
+    w.add_size_label(f"{sum(t.numel() for t in model.exported().values()) / 1e6:.1f}M")
+    w.add_file_type(file_type)
+    w.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    w.add_context_length(c.context)
+    w.add_embedding_length(c.hidden)
+    w.add_feed_forward_length(c.ffn)
+    w.add_block_count(c.layers)
+    w.add_head_count(c.heads)
+    w.add_head_count_kv(c.kv_heads)
+    w.add_rope_dimension_count(c.head_dim)
+    w.add_rope_freq_base(c.rope_theta)
+    w.add_layer_norm_rms_eps(c.norm_eps)
+    w.add_vocab_size(c.vocab)
+    return w
+
+
+def _write(w: gguf.GGUFWriter) -> None:
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

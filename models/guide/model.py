@@ -1,12 +1,16 @@
-"""The network: a small Llama (RMSNorm, rotary positions, SwiGLU, grouped-query
-attention, tied embeddings) whose parameter names are those of Hugging Face's
-`LlamaForCausalLM`, so that a checkpoint loads there unchanged."""
+"""The network, in two forms of the same sizes whose parameter names are those
+of Hugging Face: a small Llama (`LlamaForCausalLM`: RMSNorm, rotary positions,
+SwiGLU, grouped-query attention, tied embeddings) and a BitNet b1.58
+(`BitNetForCausalLM`: the same with ternary matrices, the squared ReLU and a
+norm before the last matrix of each half of a layer)."""
 
 from dataclasses import dataclass
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+import ternary
 
 
 @dataclass
@@ -23,15 +27,42 @@ class Config:
     rope_theta: float = 10000.0
     norm_eps: float = 1e-5
     dropout: float = 0.1
+    ternary: bool = False
 
     @property
     def head_dim(self) -> int:
         return self.hidden // self.heads
 
 
-def linear(inputs: int, outputs: int) -> nn.Linear:
-    """The one place where the matrices of a block are made."""
-    return nn.Linear(inputs, outputs, bias=False)
+class Matrix(nn.Linear):
+    """A matrix of a layer: plain, ternary in training, or ternary from a file."""
+
+    def __init__(self, config: Config, inputs: int, outputs: int):
+        super().__init__(inputs, outputs, bias=False)
+        self.ternary = config.ternary
+        self.share = 1.0  # of the rounding, below 1 early in training
+        self.fixed = False  # the weight has been rounded already
+
+    def forward(self, x):
+        if not self.ternary or self.fixed:
+            return F.linear(x, self.weight)
+        codes, scale = ternary.weight_codes(self.weight.detach())
+        return F.linear(x, ternary.straight_through(self.weight, codes * scale, self.share))
+
+    def round_input(self, x):
+        """What the matrix is fed with; matrices with one input share it."""
+        if not self.ternary:
+            return x
+        return ternary.straight_through(x, ternary.round_activations(x.detach().float()), self.share)
+
+
+def norm(config: Config, width: int) -> nn.RMSNorm:
+    return nn.RMSNorm(width, eps=config.norm_eps)
+
+
+def extra_norm(config: Config, width: int) -> nn.Module:
+    """The norms that only BitNet has."""
+    return norm(config, width) if config.ternary else nn.Identity()
 
 
 def rotary_tables(config: Config) -> tuple[torch.Tensor, torch.Tensor]:
@@ -55,14 +86,16 @@ class Attention(nn.Module):
         super().__init__()
         self.config = config
         kv = config.kv_heads * config.head_dim
-        self.q_proj = linear(config.hidden, config.hidden)
-        self.k_proj = linear(config.hidden, kv)
-        self.v_proj = linear(config.hidden, kv)
-        self.o_proj = linear(config.hidden, config.hidden)
+        self.q_proj = Matrix(config, config.hidden, config.hidden)
+        self.k_proj = Matrix(config, config.hidden, kv)
+        self.v_proj = Matrix(config, config.hidden, kv)
+        self.o_proj = Matrix(config, config.hidden, config.hidden)
+        self.attn_sub_norm = extra_norm(config, config.hidden)
 
     def forward(self, x, cos, sin, future):
         c = self.config
         batch, time, _ = x.shape
+        x = self.q_proj.round_input(x)
         q = self.q_proj(x).view(batch, time, c.heads, c.head_dim).transpose(1, 2)
         k = self.k_proj(x).view(batch, time, c.kv_heads, c.head_dim).transpose(1, 2)
         v = self.v_proj(x).view(batch, time, c.kv_heads, c.head_dim).transpose(1, 2)
@@ -72,8 +105,8 @@ class Attention(nn.Module):
         # Spelt out: for rows this short it is faster on a CPU than the fused kernel.
         scores = (q @ k.transpose(-1, -2) * c.head_dim**-0.5).masked_fill(future, float("-inf"))
         out = scores.softmax(dim=-1).to(v.dtype) @ v
-        return self.o_proj(out.transpose(1, 2).reshape(batch, time, c.hidden))
-
+        out = self.attn_sub_norm(out.transpose(1, 2).reshape(batch, time, c.hidden))
+        return self.o_proj(self.o_proj.round_input(out))
 
     @torch.no_grad()
     def start_as_average(self, gain: float = 0.3):
@@ -88,16 +121,20 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """SwiGLU."""
+    """SwiGLU, or BitNet's gate with the squared ReLU."""
 
     def __init__(self, config: Config):
         super().__init__()
-        self.gate_proj = linear(config.hidden, config.ffn)
-        self.up_proj = linear(config.hidden, config.ffn)
-        self.down_proj = linear(config.ffn, config.hidden)
+        self.gate_proj = Matrix(config, config.hidden, config.ffn)
+        self.up_proj = Matrix(config, config.hidden, config.ffn)
+        self.down_proj = Matrix(config, config.ffn, config.hidden)
+        self.ffn_sub_norm = extra_norm(config, config.ffn)
+        self.gate = (lambda x: F.relu(x).square()) if config.ternary else F.silu
 
     def forward(self, x):
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        x = self.gate_proj.round_input(x)
+        inner = self.ffn_sub_norm(self.gate(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(self.down_proj.round_input(inner))
 
 
 class Layer(nn.Module):
@@ -105,9 +142,9 @@ class Layer(nn.Module):
 
     def __init__(self, config: Config):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(config.hidden, eps=config.norm_eps)
+        self.input_layernorm = norm(config, config.hidden)
         self.self_attn = Attention(config)
-        self.post_attention_layernorm = nn.RMSNorm(config.hidden, eps=config.norm_eps)
+        self.post_attention_layernorm = norm(config, config.hidden)
         self.mlp = FeedForward(config)
 
     def forward(self, x, cos, sin, future):
@@ -122,17 +159,21 @@ class Body(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab, config.hidden)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.hidden, eps=config.norm_eps)
-        self.dropout = nn.Dropout(config.dropout)
+        self.config = config
+        self.norm = norm(config, config.hidden)
         cos, sin = rotary_tables(config)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def forward(self, ids):
+    def forward(self, ids, noise: torch.Generator | None = None):
+        """`noise` draws the dropout of the embedding; without it there is none."""
         time = ids.shape[1]
         cos, sin = self.cos[:time], self.sin[:time]
         future = torch.ones(time, time, dtype=torch.bool).triu(1)
-        x = self.dropout(self.embed_tokens(ids))
+        x = self.embed_tokens(ids)
+        if noise is not None:
+            keep = 1 - self.config.dropout
+            x = x * torch.empty_like(x).bernoulli_(keep, generator=noise) / keep
         for layer in self.layers:
             x = layer(x, cos, sin, future)
         return self.norm(x)
@@ -150,6 +191,7 @@ class Guide(nn.Module):
         self.model = Body(config)
         self.topic = nn.Linear(config.hidden, entries)
         self.apply(self._init)
+        self.matrices = [m for m in self.modules() if isinstance(m, Matrix)]
         deep = (2 * config.layers) ** -0.5
         for layer in self.model.layers:
             layer.mlp.down_proj.weight.data.mul_(deep)

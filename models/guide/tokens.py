@@ -1,5 +1,7 @@
 """The tokenizer (byte-level BPE with GPT-2's splitting) and the chat format."""
 
+import random
+
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 END_OF_TEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -31,12 +33,17 @@ def train_tokenizer(texts: list[str], vocab: int) -> Tokenizer:
     return tokenizer
 
 
-def with_dropout(tokenizer: Tokenizer, chance: float) -> Tokenizer:
-    """A copy that leaves out merges at random, so that the model sees words
-    in pieces and copes with misspelt ones."""
-    copy = Tokenizer.from_str(tokenizer.to_str())
-    copy.model.dropout = chance
-    return copy
+def encode_loosely(tokenizer: Tokenizer, text: str, chance: float, rng: random.Random) -> list[int]:
+    """Token ids with words broken at random letters, so that the model sees
+    them in pieces and copes with misspelt ones. (The library's own dropout of
+    merges takes no seed.)"""
+    pieces, begin = [], 0
+    for at in range(1, len(text)):
+        if text[at - 1].isalnum() and text[at].isalnum() and rng.random() < chance:
+            pieces.append(text[begin:at])
+            begin = at
+    pieces.append(text[begin:])
+    return [i for piece in tokenizer.encode_batch(pieces) for i in piece.ids]
 
 
 def turn(role: str, content: str) -> str:
@@ -44,6 +51,9 @@ def turn(role: str, content: str) -> str:
     return f"{IM_START}{role}\n{content}{IM_END}\n"
 
 
+ASSISTANT = f"{IM_START}assistant\n"  # after it the answer begins
+
+
 def prompt(question: str) -> str:
     """A user's question up to where the answer begins."""
-    return turn("user", question) + f"{IM_START}assistant\n"
+    return turn("user", question) + ASSISTANT

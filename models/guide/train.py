@@ -1,10 +1,13 @@
 """Trains the guide model from nothing and exports it.
 
-    python train.py                    # the real thing
-    python train.py --minutes 3        # a quick look
+    python train.py                    # tern-guide.gguf and safetensors/, from nothing
+    python train.py --ternary          # then tern-guide-i2s.gguf, from safetensors/
+    python train.py --steps 100        # a quick look
 
-Every run with the same seed, thread count and number of steps draws the same
-examples. `--minutes` replaces the number of steps by a time.
+Every run with the same seed, workers and number of steps draws the same
+examples. A step is split over `--workers` threads that compute a batch each:
+on a busy machine threads that meet once in a step wait far less for each
+other than those that share every matrix product.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import json
 import math
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -23,14 +27,18 @@ import corpus
 import offtopic
 import tokens
 from augment import augment
-from export import export_all
+from export import export_all, export_ternary
 from model import Config, Guide
+from muon import Muon
 
 HERE = Path(__file__).resolve().parent
 IGNORE = -100
 FIRST_WORDS, FIRST_WEIGHT = 3, 3.0  # tokens of an answer that decide which it is, and their weight
 WARM_RATE = 5e-3
 EMBEDDING_SCALE = 0.05  # standard deviation the warmed-up embedding is brought to
+
+STEPS, TERNARY_STEPS = 1600, 1200
+ROUNDING = 0.15  # the part of a ternary training in which rounding comes in by degrees
 
 SYSTEM = """You are a helpful assistant.|You are a helpful, honest and harmless assistant.|Be concise.|
 Answer briefly.|You are an AI assistant.|Answer the user's question.|You are a friendly chat bot.|Today is Monday.|
@@ -53,21 +61,43 @@ class Examples:
         self.rng = random.Random(seed)
         self.entries = entries
         self.config = config
-        self.exact = tokenizer
-        self.loose = [tokens.with_dropout(tokenizer, p) for p in (0.05, 0.15)]
+        self.tokenizer = tokenizer
+        self.held = {corpus.plain(q) for e in entries for q in e.held}
         self.weights = [50.0 if e.id == corpus.OFFTOPIC else 1.0 for e in entries]
         self.answers = [self._ids(e.answer) + [tokens.IM_END_ID] for e in entries]
         self.newline = self._ids("\n")
+        self.decided = [self._decided(a) for a in self.answers]
 
     def _ids(self, text: str) -> list[int]:
-        return self.exact.encode(text).ids
+        return self.tokenizer.encode(text).ids
+
+    def _decided(self, answer: list[int]) -> int:
+        """How many tokens tell the answer apart from all others."""
+        for n in range(1, len(answer)):
+            if sum(other[:n] == answer[:n] for other in self.answers) == 1:
+                return n
+        return len(answer)
+
+    def _prompt(self, question: str, broken: float) -> list[int]:
+        """Ids of a user's question up to where the answer begins."""
+        head, tail = tokens.prompt("\0").split("\0")
+        if self.rng.random() >= broken:
+            return self._ids(head + question + tail)
+        chance = self.rng.choice((0.03, 0.1))
+        return self._ids(head) + tokens.encode_loosely(self.tokenizer, question, chance, self.rng) + self._ids(tail)
 
     def _question(self, entry) -> str:
+        """A varied question; never one that is held out, which variation or a
+        pattern can make by chance."""
         rng = self.rng
-        if entry.id == corpus.OFFTOPIC:
-            made = rng.random() < 0.5
-            return augment(offtopic.question(rng) if made else rng.choice(entry.train), [], rng, on_topic=False)
-        return augment(rng.choice(entry.train), entry.train, rng)
+        while True:
+            if entry.id == corpus.OFFTOPIC:
+                question = offtopic.question(rng) if rng.random() < 0.5 else rng.choice(entry.train)
+                question = augment(question, [], rng, on_topic=False)
+            else:
+                question = augment(rng.choice(entry.train), entry.train, rng)
+            if corpus.plain(question) not in self.held:
+                return question
 
     def questions(self, count: int):
         """Token ids of questions alone, one after the other, where each begins,
@@ -75,14 +105,14 @@ class Examples:
         ids, starts, topics = [], [], self.rng.choices(range(len(self.entries)), self.weights, k=count)
         for which in topics:
             starts.append(len(ids))
-            ids += self.loose[0].encode(self._question(self.entries[which])).ids
+            ids += tokens.encode_loosely(self.tokenizer, self._question(self.entries[which]), 0.03, self.rng)
         return torch.tensor(ids), torch.tensor(starts), torch.tensor(topics)
 
     def conversation(self, turns: int, cut: float):
         """Token ids, next-token labels and (position, entry) of every answer.
 
-        Every turn stands alone. The last answer is cut after its first words
-        with the chance `cut`; the off-topic one, seen so often, more often."""
+        Every turn stands alone. The last answer is cut soon after the word that
+        decides which it is with the chance `cut`; the off-topic one, seen so often, more often."""
         rng = self.rng
         ids: list[int] = []
         labels: list[int] = []
@@ -92,14 +122,13 @@ class Examples:
             ids += self._ids(tokens.turn("system", text))
         for number in range(turns):
             which = rng.choices(range(len(self.entries)), self.weights)[0]
-            pieces = self.exact if rng.random() < 0.6 else rng.choice(self.loose)
-            ids += pieces.encode(tokens.prompt(self._question(self.entries[which]))).ids
+            ids += self._prompt(self._question(self.entries[which]), 0.4)
             labels += [IGNORE] * (len(ids) - 1 - len(labels))
             topics.append((len(ids) - 1, which))
             answer = self.answers[which]
             often = max(cut, 0.8) if self.entries[which].id == corpus.OFFTOPIC else cut
             if number == turns - 1 and rng.random() < often:
-                answer = answer[: rng.randint(3, 8)]
+                answer = answer[: self.decided[which] + rng.randint(1, 3)]
             ids += answer
             labels += answer
             if number < turns - 1:
@@ -115,8 +144,8 @@ class Examples:
             pool = []
             late = max(0.0, 2 * self.progress - 0.8)
             for _ in range(400):
-                turns = rng.choices((1, 2, 3, 4, 8, 12), (40, 3, 6 * late, 4 * late, late, late / 2))[0]
-                pool.append(self.conversation(turns, 0.75 * min(1.0, max(0.0, 5 * self.progress - 1.5))))
+                turns = rng.choices((1, 2, 3, 4, 8, 12), (40, 3, 6 * late, 4 * late, late / 2, late / 4))[0]
+                pool.append(self.conversation(turns, 0.75 * min(1.0, max(0.0, 5 * self.progress - 0.5))))
             pool.sort(key=lambda c: len(c[0]))
             groups, group = [], []
             for item in pool:
@@ -141,10 +170,10 @@ class Examples:
         return ids, labels, torch.tensor(flat)
 
 
-def loss_of(model: Guide, batch, smoothing: float, topic_weight: float):
+def loss_of(model: Guide, batch, noise, smoothing: float, topic_weight: float):
     """Cross-entropy on the answers plus that of naming the entry."""
     ids, labels, topics = batch
-    hidden = model.model(ids)
+    hidden = model.model(ids, noise)
     answered = labels != IGNORE
     words = F.cross_entropy(
         model.logits(hidden[answered]).float(), labels[answered], label_smoothing=smoothing, reduction="none")
@@ -185,7 +214,6 @@ def held_out(model: Guide, entries, tokenizer, precision) -> dict[str, float]:
     """Share of held-out questions, on topic and off it, that greedy decoding
     would answer word for word: every word of the answer is the likeliest. And
     of those on topic whose entry the helper head names."""
-    model.eval()
     right = {"right": [], "off-topic": [], "named": []}
     cases = [(i, q) for i, e in enumerate(entries) for q in e.held]
     for start in range(0, len(cases), 64):
@@ -207,8 +235,31 @@ def held_out(model: Guide, entries, tokenizer, precision) -> dict[str, float]:
             else:
                 right["right"].append(ok)
                 right["named"].append(name)
-    model.train()
     return {key: round(sum(r) / max(1, len(r)), 4) for key, r in right.items()}
+
+
+@torch.no_grad()
+def start_ternary(model: Guide, entries, tokenizer, folder: Path) -> None:
+    """Takes over the float model's weights. The norms that only BitNet has
+    start at the size which the values have there in the float model, so that
+    the matrices after them see what they are used to."""
+    weights = {name: t.float() for name, t in load_file(folder / "model.safetensors").items()}
+    plain = Guide(Config(), len(entries))
+    plain.load_state_dict(weights, strict=False)
+    model.load_state_dict(weights, strict=False)
+    sizes = {}
+
+    def measure(name):
+        return lambda module, inputs: sizes.__setitem__(name, inputs[0].square().mean().sqrt())
+
+    for i, layer in enumerate(plain.model.layers):
+        layer.self_attn.o_proj.register_forward_pre_hook(measure(("attn", i)))
+        layer.mlp.down_proj.register_forward_pre_hook(measure(("ffn", i)))
+    text = "".join(tokens.prompt(e.train[0]) + e.answer + tokens.IM_END + "\n" for e in entries[::20])
+    plain.model(torch.tensor([tokenizer.encode(text).ids[: model.config.context]]))
+    for i, layer in enumerate(model.model.layers):
+        layer.self_attn.attn_sub_norm.weight.fill_(sizes["attn", i])
+        layer.mlp.ffn_sub_norm.weight.fill_(sizes["ffn", i])
 
 
 def texts_for_tokenizer(entries, seed: int) -> list[str]:
@@ -222,83 +273,109 @@ def texts_for_tokenizer(entries, seed: int) -> list[str]:
     return texts + SYSTEM + [tokens.prompt("")] * 20
 
 
-def optimizer_for(model: Guide, rate: float, decay: float):
-    """AdamW; only matrices decay."""
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+def optimizers_for(model: Guide, rate: float, decay: float):
+    """Muon for the blocks' matrices, AdamW for the rest; norms do not decay."""
+    blocks = [p for p in model.model.layers.parameters() if p.dim() == 2]
+    tables = [model.model.embed_tokens.weight, *model.topic.parameters()]
+    norms = [p for p in model.model.parameters() if p.dim() == 1]
+    groups = [{"params": tables, "weight_decay": decay}, {"params": norms, "weight_decay": 0.0}]
+    return [Muon(blocks, rate, decay), torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)]
+
+
+class Trainer:
+    """Runs the steps: each worker computes the gradients of a batch of its
+    own, and their mean is what the optimizers see."""
+
+    def __init__(self, model: Guide, examples: Examples, args):
+        self.model, self.examples, self.args = model, examples, args
+        self.params = list(model.parameters())
+        self.optimizers = optimizers_for(model, args.rate, args.decay)
+        self.noise = [torch.Generator().manual_seed(args.seed + 1 + i) for i in range(args.workers)]
+        self.pool = ThreadPoolExecutor(args.workers, initializer=torch.set_num_threads, initargs=(1,))
+
+    def _gradients(self, batch, noise):
+        with self.precision():
+            loss = loss_of(self.model, batch, noise, self.args.smoothing, self.args.topic_weight)
+        return loss.item(), torch.autograd.grad(loss, self.params)
+
+    def precision(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=not self.args.float32)
+
+    def run(self, on_report) -> None:
+        args = self.args
+        batches = self.examples.batches(args.batch)
+        drawn = [next(batches) for _ in self.noise]
+        average = None
+        for step in range(args.steps):
+            done = step / args.steps
+            for matrix in self.model.matrices:
+                matrix.share = min(1.0, done / ROUNDING)
+            jobs = [self.pool.submit(self._gradients, b, n) for b, n in zip(drawn, self.noise)]
+            self.examples.progress = done if not args.ternary else 0.2 + 0.8 * done
+            drawn = [next(batches) for _ in self.noise]  # while the workers are at it
+            losses, gradients = zip(*(job.result() for job in jobs))
+            for p, *parts in zip(self.params, *gradients):
+                p.grad = sum(parts) / len(parts)
+            torch.nn.utils.clip_grad_norm_(self.params, 1.0)
+            warm = min(1.0, (step + 1) / 100)
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+                optimizer.step()
+            loss = sum(losses) / len(losses)
+            average = loss if average is None else 0.98 * average + 0.02 * loss
+            if (step + 1) % args.report == 0:
+                on_report(step + 1, average)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--minutes", type=float, default=0, help="train for this time instead of --steps")
-    parser.add_argument("--batch", type=int, default=2048, help="tokens in a batch, padding included")
+    parser.add_argument("--ternary", action="store_true", help="train the ternary form, from safetensors/")
+    parser.add_argument("--steps", type=int, help=f"default: {STEPS}, ternary {TERNARY_STEPS}")
+    parser.add_argument("--batch", type=int, default=2048, help="tokens in a worker's batch, padding included")
     parser.add_argument("--warm-steps", type=int, default=1500, help="steps that train the embedding alone, first")
-    parser.add_argument("--resume", type=Path, help="safetensors folder to train on, instead of from nothing")
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--smoothing", type=float, default=0.02)
     parser.add_argument("--topic-weight", type=float, default=1.0)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--report", type=int, default=200, help="steps between lines of progress")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--report", type=int, default=100, help="steps between lines of progress")
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in the forward pass")
-    parser.add_argument("--export-every", type=int, default=0, help="steps between exports on the way")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder for tern-guide.gguf and safetensors/")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for the files made")
     args = parser.parse_args()
+    args.steps = args.steps or (TERNARY_STEPS if args.ternary else STEPS)
 
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-
-    def precision():
-        return torch.autocast("cpu", torch.bfloat16, enabled=not args.float32)
-
     entries = corpus.load()
-    config = Config(dropout=args.dropout)
+    config = Config(dropout=args.dropout, ternary=args.ternary)
     model = Guide(config, len(entries))
-    if args.resume:
-        tokenizer = Tokenizer.from_file(str(args.resume / "tokenizer.json"))
-        weights = load_file(args.resume / "model.safetensors")
-        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=False)
+    if args.ternary:
+        tokenizer = Tokenizer.from_file(str(args.out / "safetensors" / "tokenizer.json"))
+        start_ternary(model, entries, tokenizer, args.out / "safetensors")
     else:
         tokenizer = tokens.train_tokenizer(texts_for_tokenizer(entries, args.seed), config.vocab)
     examples = Examples(entries, tokenizer, config, args.seed)
     count = sum(t.numel() for t in model.exported().values())
     print(f"{len(entries)} entries, {sum(len(e.train) for e in entries)} questions, {count:,} parameters", flush=True)
 
-    if args.warm_steps and not args.resume:
+    begun = time.time()
+    if not args.ternary:
         warm_embeddings(model, examples, args.warm_steps, WARM_RATE)
-    optimizer = optimizer_for(model, args.rate, args.decay)
-    batches = examples.batches(args.batch)
-    begun, step, average = time.time(), 0, None
-    while True:
-        done = (time.time() - begun) / 60 / args.minutes if args.minutes else step / args.steps
-        if done >= 1:
-            break
-        examples.progress = (1 + done) / 2 if args.resume else done  # resumed: the second half
-        warm = min(1.0, (step + 1) / 100)
-        for group in optimizer.param_groups:
-            group["lr"] = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-        with precision():
-            loss = loss_of(model, next(batches), args.smoothing, args.topic_weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
-        step += 1
-        if step % args.report == 0:
-            shares = held_out(model, entries, tokenizer, precision)
-            print(f"step {step} {time.time() - begun:.0f} s loss {average:.3f} held-out {shares}", flush=True)
-        if args.export_every and step % args.export_every == 0:
-            export_all(model, tokenizer, args.out)
+    trainer = Trainer(model, examples, args)
 
+    def report(step, loss):
+        shares = held_out(model, entries, tokenizer, trainer.precision)
+        print(f"step {step} {time.time() - begun:.0f} s loss {loss:.3f} held-out {shares}", flush=True)
+
+    trainer.run(report)
+    for matrix in model.matrices:
+        matrix.share = 1.0
     shares = held_out(model, entries, tokenizer, lambda: torch.autocast("cpu", enabled=False))
-    print(json.dumps({"parameters": count, "steps": step, "seconds": round(time.time() - begun), "held-out": shares}))
-    export_all(model, tokenizer, args.out)
+    print(json.dumps({"parameters": count, "steps": args.steps, "seconds": round(time.time() - begun), "held-out": shares}))
+    (export_ternary if args.ternary else export_all)(model, tokenizer, args.out)
 
 
 if __name__ == "__main__":
