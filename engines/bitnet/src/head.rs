@@ -180,3 +180,73 @@ fn convert(rows: &file::Rows, target: TensorType, pool: &mut Pool) -> file::Rows
     drop(parts);
     file::Rows::owned(target, rows.count, rows.width, data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VOCAB: usize = 700;
+    const WIDTH: usize = 256;
+
+    /// Numbers of a normal distribution, nearly: the same for the same seed.
+    fn noise(seed: u64, len: usize) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+        };
+        (0..len).map(|_| uniform() + uniform() + uniform() + uniform()).collect()
+    }
+
+    /// A head with rows that are hard to tell apart: doubles, and rows that differ in one half by its last bit.
+    fn head(pool: &mut Pool) -> Head {
+        let mut bits: Vec<u16> = noise(1, VOCAB * WIDTH).into_iter().map(blocks::half::to_f16).collect();
+        for row in (0..VOCAB - 2).step_by(50) {
+            bits.copy_within(row * WIDTH..(row + 1) * WIDTH, (row + 1) * WIDTH);
+            bits.copy_within(row * WIDTH..(row + 1) * WIDTH, (row + 2) * WIDTH);
+            bits[(row + 2) * WIDTH + 7] ^= 1;
+        }
+        let data = bits.into_iter().flat_map(u16::to_le_bytes).collect();
+        Head::new(file::Rows::owned(TensorType::F16, VOCAB, WIDTH, data), HeadKind::Screened, pool).unwrap()
+    }
+
+    #[test]
+    fn the_screened_top_is_the_top_of_the_whole_matrix_bit_for_bit() {
+        let mut pool = Pool::new(2).unwrap();
+        let mut head = head(&mut pool);
+        let kernels = Kernels::best();
+        let (mut whole, mut part) = (vec![0.0; 4 * VOCAB], vec![0.0; 4 * VOCAB]);
+        let (mut states, mut left) = (0, 0);
+        for seed in 0..1300 {
+            let mut hidden = noise(seed + 2, 4 * WIDTH);
+            // Directions of rows, so that some logits stand out; a zero vector; very large and very small ones.
+            let mut row = vec![0.0; WIDTH];
+            head.rows.read(seed as usize % VOCAB, &mut row);
+            hidden[..WIDTH].iter_mut().zip(&row).for_each(|(h, r)| *h = 0.2 * *h + r);
+            let scale = [1.0, 1e-6, 1e6, 0.0][seed as usize % 4];
+            hidden[WIDTH..2 * WIDTH].iter_mut().for_each(|h| *h *= scale);
+            let wanted = [Wanted::Top(1), Wanted::Top(1), Wanted::Top(8), Wanted::Top(40)];
+            head.run_whole(kernels, &mut pool, &hidden, &mut whole);
+            head.run(kernels, &mut pool, Rows { hidden: &hidden, wanted: &wanted }, &mut part);
+            for (t, wanted) in wanted.into_iter().enumerate() {
+                let Wanted::Top(k) = wanted else { unreachable!() };
+                let (whole, part) = (&whole[t * VOCAB..][..VOCAB], &part[t * VOCAB..][..VOCAB]);
+                let mut sorted = whole.to_vec();
+                sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+                let least = sorted[k as usize - 1];
+                for (token, (whole, part)) in whole.iter().zip(part).enumerate() {
+                    let left_out = *whole < least && *part == f32::NEG_INFINITY;
+                    assert!(
+                        whole.to_bits() == part.to_bits() || left_out,
+                        "state {seed}.{t}: token {token} has {part}, not {whole}; top {k} from {least}"
+                    );
+                    left += usize::from(*part == f32::NEG_INFINITY);
+                }
+                states += 1;
+            }
+        }
+        assert_eq!(states, 5200);
+        // Else it would be right by computing everything.
+        assert!(left as f64 > 0.6 * (states * VOCAB) as f64, "{left} rows of {} were left out", states * VOCAB);
+    }
+}
