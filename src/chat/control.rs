@@ -128,8 +128,8 @@ impl<'a> Escaper<'a> {
     }
 
     fn next_match(&self, text: &str, from: usize) -> Option<(usize, usize)> {
-        // The two marks behind the stand-ins are ours as well.
-        let ours = FIRST..=CONTINUE_MARK as u32;
+        // The mark that cuts is ours as well. CONTINUE_MARK is not replaced: it is in the messages before they are escaped.
+        let ours = FIRST..=CUT as u32;
         let private = text[from..].char_indices().find(|(_, c)| ours.contains(&(*c as u32)));
         let private = private.map(|(i, c)| (from + i, from + i + c.len_utf8()));
         match (self.spellings.find(text, from), private) {

@@ -10,7 +10,7 @@ use std::{
 use tern_catalog::{Cancel, Progress, Reference, ReferenceError, Resolution, Stage};
 use tern_engine::{Cost, ModelInfo};
 use tern_gguf::summary;
-use tern_registry::engines;
+use tern_registry::engine_for;
 
 use crate::{Error, cli::PullArgs, commands::Models, config::Config, output, output::StatusLine, signals::Signals};
 
@@ -92,7 +92,7 @@ fn describe(info: &ModelInfo) -> String {
 /// What the model would take with the settings at hand.
 fn cost(info: &ModelInfo, config: &Config) -> Cost {
     let options = config.registry.load_options(info);
-    match engines().iter().filter(|slot| slot.name != "echo").find_map(|slot| slot.engine().ok()) {
+    match engine_for(info) {
         Some(engine) => engine.estimate(info, &options),
         // No engine in this build: weights and cache are the same in all of them.
         None => Cost {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use tern_engine::{Engine, EngineError};
+use tern_engine::{Engine, EngineError, ModelInfo};
 
 /// An engine and whether it is in this build.
 pub struct EngineSlot {
@@ -45,6 +45,12 @@ pub fn engines() -> &'static [EngineSlot] {
             },
         ]
     })
+}
+
+/// The engine that would run a model of which only the header is known, for estimates before a download.
+pub fn engine_for(info: &ModelInfo) -> Option<&'static dyn Engine> {
+    let name = if info.quantization == "I2_S" { "bitnet" } else { "llama" };
+    by_name(name)?.engine().ok()
 }
 
 /// The engine called `name`.

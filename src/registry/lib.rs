@@ -15,7 +15,7 @@ mod registry;
 mod table;
 
 pub use embedding::{EmbedError, EmbedHandle};
-pub use engines::{EngineSlot, engines};
+pub use engines::{EngineSlot, engine_for, engines};
 pub use entry::{LoadState, ModelEntry, ModelStatus};
 pub use error::RegistryError;
 pub use loaded::{Lease, Loaded, TextHandle};

@@ -131,7 +131,7 @@ fn llama_cpp_is_known_to_its_engine_alone() {
 }
 
 /// What engines are made of: no engines themselves, and free to be used by several.
-const OF_ENGINES: [&str; 3] = ["tern-engine", "tern-gguf", "tern-ternary"];
+const OF_ENGINES: [&str; 4] = ["tern-engine", "tern-gguf", "tern-ternary", "tern-tokenizer"];
 
 #[test]
 fn engine_crates_are_known_to_the_registry_alone() {

@@ -35,7 +35,8 @@ impl Engine for BitnetEngine {
     fn build(&self) -> EngineBuild {
         EngineBuild {
             version: format!("kernels: {}", Kernels::best()),
-            cpu_features: Kernels::available().iter().map(|path| path.name().to_owned()).collect(),
+            cpu_features: features(Kernels::best()).iter().map(|name| (*name).to_owned()).collect(),
+            chosen_at_start: true,
             accelerators: Vec::new(),
         }
     }
@@ -58,6 +59,18 @@ impl Engine for BitnetEngine {
     ) -> Result<LoadedModel, EngineError> {
         let path = path_of(source)?;
         load(path, options, progress).map_err(|refusal| refusal.about(path))
+    }
+}
+
+/// What a set of kernels uses, as Linux's cpuinfo spells it.
+fn features(kernels: Kernels) -> &'static [&'static str] {
+    match kernels {
+        Kernels::Reference => &[],
+        Kernels::Avx2 => &["avx2", "fma", "f16c"],
+        Kernels::AvxVnni => &["avx2", "fma", "f16c", "avx_vnni"],
+        Kernels::Avx512 => &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512vbmi"],
+        Kernels::Dotprod => &["asimddp"],
+        Kernels::I8mm => &["asimddp", "i8mm"],
     }
 }
 

@@ -78,6 +78,8 @@ pub struct EngineBuild {
     pub version: String,
     /// Instruction sets compiled in, in lower case as Linux's cpuinfo spells them: `avx2`, `avx512_vnni`, ...
     pub cpu_features: Vec<String>,
+    /// Whether these were chosen for this processor when the program started, not when it was compiled.
+    pub chosen_at_start: bool,
     /// Accelerators compiled in: `cuda`, `metal`, `vulkan`.
     pub accelerators: Vec<String>,
 }

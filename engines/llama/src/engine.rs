@@ -37,6 +37,7 @@ impl Engine for LlamaEngine {
         EngineBuild {
             version: ffi::version(),
             cpu_features: ffi::system_features(),
+            chosen_at_start: cfg!(feature = "dynamic-backends"),
             accelerators: accelerators.iter().filter(|(_, built)| *built).map(|(name, _)| (*name).to_owned()).collect(),
         }
     }

@@ -47,7 +47,14 @@ pub(super) fn checks() -> Vec<Check> {
                     some => some.join(" "),
                 };
                 checks.push(Check::ok(&name, format!("{}, {accelerators}", build.version)));
-                checks.push(compare(format!("{name}, CPU"), &cpu, &build.cpu_features));
+                let name = format!("{name}, CPU");
+                checks.push(match (build.chosen_at_start, build.cpu_features.as_slice()) {
+                    (true, []) => {
+                        Check::warning(name, "portable code only", "no kernels for this processor: models are slow")
+                    }
+                    (true, used) => Check::ok(name, format!("uses {}, chosen for this processor", used.join(" "))),
+                    (false, built) => compare(name, &cpu, built),
+                });
             }
         }
     }
