@@ -48,10 +48,11 @@ fn tiny_bert_tokenizes_as_the_contract_says() {
 
 /// Weights are Q8_0, and activations are rounded to 8 bits before they meet them: where a sum comes in another order,
 /// some of them tip over to the next step, which tips more of them over in the layers behind. Measured: 0 here, where
-/// the order happens to be the same in every batch; 0.017 between two orders (`flash.rs`). One wrong token is 0.27.
+/// the order happens to be the same in every batch; at most 0.017 between two orders (`flash.rs`). One wrong token of 24
+/// is 0.087, two that change places are 0.047: this model looks more at words than at their order.
 #[test]
 fn the_guide_model_decodes_as_the_contract_says() {
-    conformance::text(&guide, Tolerance { relative: 0.07 });
+    conformance::text(&guide, Tolerance { relative: 0.04 });
 }
 
 #[test]
