@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import platform
+import re
 from pathlib import Path
 
 import torch
@@ -39,25 +40,21 @@ def golden(model, tokenizer, text: str) -> dict:
     return {"text": text, "ids": ids, "argmax": logits.argmax().item(), "logits": [five_digits(x) for x in logits.tolist()]}
 
 
+def add(count: dict, inner: torch.Tensor, normed: torch.Tensor) -> None:
+    """Counts the zeros before and after the last norm of a feed-forward."""
+    count["values"] += inner.numel()
+    count["relu"] += (inner == 0).sum().item()
+    count["int8"] += (ternary.round_activations(normed) == 0).sum().item()
+
+
 @torch.no_grad()
 def zeros(model, tokenizer) -> list[dict]:
-    """By layer, the share of zeros before down_proj over the held-out
-    questions on Tern and their answers: of the squared ReLU times up_proj, and
+    """By layer, the share of zeros before down_proj over a held-out question of
+    each entry on Tern and its answer: of the squared ReLU times up_proj, and
     of the whole numbers that down_proj multiplies."""
     counts = [{"values": 0, "relu": 0, "int8": 0} for _ in model.model.layers]
-
-    def count(layer: int):
-        def hook(module, inputs):
-            inner = inputs[0]  # the norm keeps a zero zero
-            counts[layer]["values"] += inner.numel()
-            counts[layer]["relu"] += (inner == 0).sum().item()
-            counts[layer]["int8"] += (ternary.round_activations(module(inner)) == 0).sum().item()
-        return hook
-
-    # Called on the norm's input; `forward` is called directly inside, which runs no hooks.
-    for number, layer in enumerate(model.model.layers):
-        norm = layer.mlp.ffn_sub_norm
-        norm.register_forward_pre_hook(lambda m, i, n=number: count(n)(m.forward, i))
+    for count, layer in zip(counts, model.model.layers):
+        layer.mlp.ffn_sub_norm.register_forward_hook(lambda _, given, normed, count=count: add(count, given[0], normed))
     for entry in corpus.load():
         if entry.id != corpus.OFFTOPIC:
             ids = tokenizer.encode(tokens.prompt(entry.held[0]) + entry.answer + tokens.IM_END).ids
@@ -88,7 +85,6 @@ def main() -> None:
 
 def _compact(text: str) -> str:
     """Lists of numbers on one line."""
-    import re
     return re.sub(r"\[\s+([-\d][^\[\]{}]*?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text)
 
 
