@@ -14,20 +14,26 @@ const FILES: &[(&str, &str, &[&str])] = &[
     ("i2_avxvnni.c", "x86_64", &["-mavx2", "-mavxvnni"]),
     ("i2_avx512.c", "x86_64", AVX512),
     ("t5_avx512.c", "x86_64", AVX512),
-    ("f32_ref.c", "", &[]),
-    ("f32_avx2.c", "x86_64", &["-mavx2", "-mfma", "-mf16c"]),
-    ("f32_avx512.c", "x86_64", AVX512),
-    ("f32_neon.c", "aarch64", &[]),
     ("sparse_avx512.c", "x86_64", AVX512),
     ("i2_neon_dotprod.c", "aarch64", &["-march=armv8.2-a+dotprod"]),
     ("t5_neon_dotprod.c", "aarch64", &["-march=armv8.2-a+dotprod"]),
     ("i2_neon_i8mm.c", "aarch64", &["-march=armv8.2-a+dotprod+i8mm"]),
+    ("f32_ref.c", "", &[]),
+    ("f32_avx2.c", "x86_64", &["-mavx2", "-mfma", "-mf16c"]),
+    ("f32_avx512.c", "x86_64", F32_AVX512),
+    ("f32_neon.c", "aarch64", &[]),
 ];
 
 const AVX2: &[&str] = &["-mavx2"];
 #[rustfmt::skip]
 const AVX512: &[&str] = &[
     "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mavx512vbmi", "-mprefer-vector-width=512",
+];
+
+#[rustfmt::skip]
+const F32_AVX512: &[&str] = &[
+    "-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni",
+    "-mprefer-vector-width=512",
 ];
 
 fn main() {

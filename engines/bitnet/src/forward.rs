@@ -12,7 +12,8 @@ use std::sync::Mutex;
 
 use tern_engine::{Batch, DecoderLimits, KvType, SeqId};
 use tern_ternary::{
-    Path as Kernels, floats,
+    Path as Kernels,
+    floats::{self, ATTEND_TOKENS},
     ints::{self, Activations, ByColumns, GEMV_MAX, NonZero, Scratch},
 };
 
@@ -22,7 +23,7 @@ use crate::{
     graph::{Gate, Graph},
     kv::Kv,
     model::{Layer, Matrix, Model, Sparse},
-    ops::{self, Rope},
+    ops::{self, AttentionScratch, Rope},
     raw::{Columns, ColumnsPart, Pool, share},
 };
 
@@ -59,7 +60,7 @@ struct WorkerScratch {
     sums: Vec<i32>,
     more_sums: Vec<i32>,
     active: Vec<u32>,
-    scores: Vec<f32>,
+    attention: AttentionScratch,
 }
 
 /// Vectors of the tokens of a batch, each `[tokens][width]`.
@@ -132,7 +133,7 @@ impl Forward {
                 sums: vec![0; sums],
                 more_sums: vec![0; sums],
                 active: Vec::with_capacity(graph.ffn_size),
-                scores: ops::attention_scratch(graph, limits.context_length as usize),
+                attention: AttentionScratch::new(graph),
             })
         });
         let rope = Rope::new(graph, graph.rope_base, graph.rope_factor);
@@ -341,12 +342,18 @@ impl<'a> Pass<'a> {
                 let k = &key_cells[head * head_bytes..][..head_bytes];
                 let v = &value_cells[head * head_bytes..][..head_bytes];
                 let columns = head * group * size..(head + 1) * group * size;
-                for (t, place) in places.iter().enumerate() {
-                    let seen = &cells.of(place.seq)[visible(place.pos)..=place.pos as usize];
-                    let q = &queries.row_mut(t)[columns.clone()];
-                    let out = &mut out.row_mut(t)[columns.clone()];
-                    let cells = floats::Cells { kind, keys: k, values: v, seen };
-                    ops::attend(kernels, graph, q, cells, &mut own.scores, out);
+                let mut t = 0;
+                while t < n {
+                    // Neighbours of one sequence go together, unless a window begins elsewhere for each of them.
+                    let begin = visible(places[t].pos);
+                    let together = |place: &&Place| place.seq == places[t].seq && visible(place.pos) == begin;
+                    let tokens = t..t + places[t..].iter().take(ATTEND_TOKENS).take_while(together).count();
+                    let last = &places[tokens.end - 1];
+                    let seen = &cells.of(last.seq)[begin..=last.pos as usize];
+                    let seen = floats::Cells { kind, keys: k, values: v, seen };
+                    let rows = (&mut queries, &mut out);
+                    ops::attend(kernels, graph, (tokens.clone(), columns.clone()), rows, seen, &mut own.attention);
+                    t = tokens.end;
                 }
             }
         });

@@ -131,9 +131,7 @@ fn run_screened(
     pool.run(&|worker| {
         let mut part = columns.take(worker);
         let range = part.columns();
-        for t in 0..of.wanted.len() {
-            screen.approximate(kernels, worker, t, range.clone(), part.row_mut(t));
-        }
+        screen.approximate(kernels, worker, range, &mut part);
     });
     let columns = Columns::new(out, vocab, 1, workers);
     pool.run(&|worker| {

@@ -1,13 +1,18 @@
 //! The kernels in the words of this engine.
 
+use std::ops::Range;
+
 use tern_engine::KvType;
 use tern_ternary::{
     Path as Kernels,
-    floats::{self, Cell, Cells, Function},
+    floats::{self, ATTEND_TOKENS, Cell, Cells, Function, Queries},
     ints::ActivationRow,
 };
 
-use crate::graph::{Gate, Graph, Pairing};
+use crate::{
+    graph::{Gate, Graph, Pairing},
+    raw::ColumnsPart,
+};
 
 impl From<Gate> for Function {
     fn from(gate: Gate) -> Self {
@@ -88,19 +93,45 @@ impl Rope {
     }
 }
 
-/// Scratch for attending to up to `seen` cells.
-pub(crate) fn attention_scratch(graph: &Graph, seen: usize) -> Vec<f32> {
-    vec![0.0; floats::attend_scratch(graph.num_heads / graph.num_kv_heads, seen)]
+/// What [`attend`] works in.
+pub(crate) struct AttentionScratch {
+    scores: Vec<f32>,
+    queries: Vec<f32>,
+    out: Vec<f32>,
 }
 
-/// Attention of one token and one key/value head.
+/// The queries of some tokens, of one key/value head.
+fn shape(graph: &Graph, tokens: usize) -> Queries {
+    Queries { tokens, heads: graph.num_heads / graph.num_kv_heads, size: graph.head_size }
+}
+
+impl AttentionScratch {
+    pub fn new(graph: &Graph) -> Self {
+        let most = shape(graph, ATTEND_TOKENS);
+        let numbers = most.tokens * most.heads * most.size;
+        Self { scores: vec![0.0; most.scratch()], queries: vec![0.0; numbers], out: vec![0.0; numbers] }
+    }
+}
+
+/// Attention of consecutive tokens, `range`, of one sequence and one key/value head, whose `columns` these are. At most
+/// [`ATTEND_TOKENS`] tokens.
 pub(crate) fn attend(
     kernels: Kernels,
     graph: &Graph,
-    queries: &[f32],
+    (range, columns): (Range<usize>, Range<usize>),
+    (queries, out): (&mut ColumnsPart<'_, f32>, &mut ColumnsPart<'_, f32>),
     cells: Cells<'_>,
-    scratch: &mut [f32],
-    out: &mut [f32],
+    scratch: &mut AttentionScratch,
 ) {
-    floats::attend(kernels, graph.head_size, queries, cells, graph.attention_scale, scratch, out);
+    let shape = shape(graph, range.len());
+    let numbers = shape.heads * shape.size;
+    // The rows of a part lie apart.
+    for (t, own) in range.clone().zip(scratch.queries.chunks_exact_mut(numbers)) {
+        own.copy_from_slice(&queries.row_mut(t)[columns.clone()]);
+    }
+    let (q, results) = (&scratch.queries[..range.len() * numbers], &mut scratch.out[..range.len() * numbers]);
+    floats::attend(kernels, shape, q, cells, graph.attention_scale, &mut scratch.scores, results);
+    for (t, own) in range.zip(results.chunks_exact(numbers)) {
+        out.row_mut(t)[columns.clone()].copy_from_slice(own);
+    }
 }

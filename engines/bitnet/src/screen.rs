@@ -17,7 +17,7 @@ use tern_ternary::{Path as Kernels, floats, ints::Aligned};
 
 use crate::{
     file,
-    raw::{Pool, share},
+    raw::{ColumnsPart, Pool, share},
 };
 
 /// Rows whose sums a thread has at hand at once.
@@ -39,7 +39,6 @@ struct RowFacts {
 /// A rounded hidden state.
 #[derive(Debug, Clone, Default)]
 struct Vector {
-    q: Vec<i16>,
     scale: f32,
     /// What the bound of a row multiplies its `error` and its `length` with.
     per_error: f32,
@@ -83,6 +82,8 @@ pub(crate) struct Screen {
     codes: Aligned<i8>,
     facts: Vec<RowFacts>,
     vectors: Vec<Vector>,
+    /// Their integers, `[count][width]`.
+    rounded: Vec<i16>,
     count: usize,
     /// For each thread and vector the largest lower bounds it has met.
     found: Vec<Mutex<Vec<Largest>>>,
@@ -118,7 +119,7 @@ impl Screen {
         });
         drop(parts);
         let found = (0..workers).map(|_| Mutex::default()).collect();
-        Self { width, codes, facts, vectors: Vec::new(), count: 0, found }
+        Self { width, codes, facts, vectors: Vec::new(), rounded: Vec::new(), count: 0, found }
     }
 
     /// Takes in the hidden states `[n][width]` of a pass, and how many of the largest logits are wanted of each.
@@ -127,9 +128,13 @@ impl Screen {
         if self.vectors.len() < self.count {
             self.vectors.resize_with(self.count, Vector::default);
         }
-        for ((h, wanted), vector) in hidden.chunks_exact(self.width).zip(wanted).zip(&mut self.vectors) {
+        self.rounded.resize(self.count * self.width, 0);
+        let rounded = self.rounded.chunks_exact_mut(self.width);
+        for (((h, wanted), q), vector) in
+            hidden.chunks_exact(self.width).zip(wanted).zip(rounded).zip(&mut self.vectors)
+        {
             let Wanted::Top(k) = wanted else { unreachable!("only rows whose top is wanted are screened") };
-            vector.round(h, (*k as usize).clamp(1, self.facts.len()));
+            vector.round(h, q, (*k as usize).clamp(1, self.facts.len()));
         }
         for found in &self.found {
             let mut found = found.lock().expect("no thread panics with it");
@@ -139,19 +144,23 @@ impl Screen {
         }
     }
 
-    /// Writes the approximate logits of the rows `range` for vector `t`, and notes their lower bounds.
-    pub fn approximate(&self, kernels: Kernels, worker: usize, t: usize, range: Range<usize>, out: &mut [f32]) {
-        let vector = &self.vectors[t];
+    /// Writes the approximate logits of the rows `range`, the columns of `out`, for all vectors, and notes their lower
+    /// bounds. The codes are read once.
+    pub fn approximate(&self, kernels: Kernels, worker: usize, range: Range<usize>, out: &mut ColumnsPart<'_, f32>) {
         let mut found = self.found[worker].lock().expect("each thread locks its own");
-        let mut sums = [0; ROWS_AT_ONCE];
-        for (first, out) in range.step_by(ROWS_AT_ONCE).zip(out.chunks_mut(ROWS_AT_ONCE)) {
-            let codes = &self.codes[first * self.width..(first + out.len()) * self.width];
-            floats::screen(kernels, codes, &vector.q, &mut sums[..out.len()]);
-            let facts = &self.facts[first..first + out.len()];
-            let largest = &mut found[t];
-            for ((logit, facts), &sum) in out.iter_mut().zip(facts).zip(&sums) {
-                *logit = sum as f32 * (facts.scale * vector.scale);
-                largest.show(*logit - vector.bound(facts, *logit));
+        let mut sums = vec![0; ROWS_AT_ONCE * self.count];
+        for first in range.clone().step_by(ROWS_AT_ONCE) {
+            let rows = first..(first + ROWS_AT_ONCE).min(range.end);
+            let codes = &self.codes[rows.start * self.width..rows.end * self.width];
+            floats::screen(kernels, codes, self.width, &self.rounded, &mut sums, ROWS_AT_ONCE);
+            let facts = &self.facts[rows.clone()];
+            for (t, sums) in sums.chunks_exact(ROWS_AT_ONCE).enumerate() {
+                let (vector, largest) = (&self.vectors[t], &mut found[t]);
+                let out = &mut out.row_mut(t)[rows.start - range.start..rows.end - range.start];
+                for ((logit, facts), &sum) in out.iter_mut().zip(facts).zip(sums) {
+                    *logit = sum as f32 * (facts.scale * vector.scale);
+                    largest.show(*logit - vector.bound(facts, *logit));
+                }
             }
         }
     }
@@ -175,19 +184,19 @@ impl Screen {
 }
 
 impl Vector {
-    fn round(&mut self, h: &[f32], wanted: usize) {
+    fn round(&mut self, h: &[f32], q: &mut [i16], wanted: usize) {
         self.wanted = wanted;
         let most = h.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        // The largest that keeps sums of products with codes up to 127 in 32 bits.
-        let limit = (((1_u64 << 31) - 1) / (128 * h.len() as u64)).min(16_256) as f32;
+        let limit = floats::screen_max(h.len());
         let scale = f64::from(most) / f64::from(limit);
         let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
-        self.q.clear();
-        self.q.extend(h.iter().map(|&x| (f64::from(x) * inverse).round_ties_even() as i16));
+        // What is not a number becomes 0 here, and makes the bounds NaN below.
+        let round = |x: f32| (f64::from(x) * inverse).round_ties_even() as i16;
+        q.iter_mut().zip(h).for_each(|(q, &x)| *q = round(x).clamp(-(limit as i16), limit as i16));
         self.scale = scale as f32;
         let square = |x: f64| x * x;
         let length = h.iter().map(|&x| square(f64::from(x))).sum::<f64>().sqrt();
-        let rest = h.iter().zip(&self.q).map(|(&x, &q)| square(f64::from(x) - f64::from(self.scale) * f64::from(q)));
+        let rest = h.iter().zip(&*q).map(|(&x, &q)| square(f64::from(x) - f64::from(self.scale) * f64::from(q)));
         let rest = rest.sum::<f64>().sqrt();
         let rounding = 2.0 * (h.len() as f64 / 32.0 + 8.0) * f64::from(f32::EPSILON) / 2.0;
         self.per_error = up(length * (1.0 + rounding));

@@ -1,8 +1,9 @@
 //! What stands between the ternary products: norms, rounding to int8, rotary positions, the KV cache, attention, gates and
 //! heads, in f32.
 //!
-//! The result for one token never depends on other tokens of a call: every sum runs over 16 lanes in the order of its data
-//! and is folded in one fixed order. It does depend on the [`Path`], because of fused multiply-add.
+//! Every sum runs over lanes in the order of its data, with fused multiply-add, and is folded in one fixed order, the same
+//! on every [`Path`]. So all paths agree bit for bit (but for which NaN a NaN is), and the result for one token depends
+//! neither on the other tokens of a call nor on how work is split among threads.
 
 use crate::{Path, ffi, ints::ActivationRow};
 
@@ -55,6 +56,15 @@ pub enum RowKind {
 }
 
 impl RowKind {
+    /// Values of a block.
+    pub fn block(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::BF16 => 1,
+            Self::Q8_0 => 32,
+            Self::Q6K => 256,
+        }
+    }
+
     /// Bytes of a row of `k` values, a multiple of the block.
     pub fn bytes(self, k: usize) -> usize {
         match self {
@@ -85,8 +95,8 @@ pub fn norm_in_place(path: Path, x: &mut [f32], weights: &[f32], eps: f32) {
 }
 
 /// Rounds a vector, normalised first if there are weights, to int8 as BitNet b1.58 does: `m = max(1e-5, max|x|)`,
-/// `q = round_half_even(x * (127 / m))`. Returns `m / 127`, which a product of `q` is multiplied by. What is not a number
-/// becomes -127.
+/// `q = round_half_even(x * (127 / m))`. Returns `m / 127`, which a product of `q` is multiplied by. If a value (or the sum of
+/// squares) is NaN or infinite, `q` is zero and the scale NaN, so that every product is NaN.
 ///
 /// # Panics
 /// If lengths differ.
@@ -122,6 +132,16 @@ pub fn store(path: Path, kind: Cell, head: &[f32], cell: &mut [u8]) {
     ffi::floats::store(path, kind, head, cell);
 }
 
+/// Widens `out.len()` packed numbers to f32: exactly, but for one rounding in `Q6K`.
+///
+/// # Panics
+/// If the row has another size, or its blocks are not whole.
+pub fn widen(path: Path, kind: RowKind, row: &[u8], out: &mut [f32]) {
+    let whole = out.len().is_multiple_of(kind.block());
+    assert!(whole && row.len() == kind.bytes(out.len()), "{} bytes for {} values", row.len(), out.len());
+    ffi::floats::widen(path, kind, row, out);
+}
+
 /// Keys and values of one key/value head: `[cells][Cell::bytes(size)]` each.
 #[derive(Debug, Clone, Copy)]
 pub struct Cells<'a> {
@@ -135,32 +155,54 @@ pub struct Cells<'a> {
     pub seen: &'a [u32],
 }
 
-/// Floats of scratch that [`attend`] needs for `heads` heads and `seen` cells.
-pub const fn attend_scratch(heads: usize, seen: usize) -> usize {
-    heads * seen.next_multiple_of(16)
+/// The shape of queries: `[tokens][heads][size]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queries {
+    /// Consecutive tokens of one sequence.
+    pub tokens: usize,
+    /// Query heads that share a key/value head.
+    pub heads: usize,
+    /// Numbers of a head, at most [`HEAD_MAX`].
+    pub size: usize,
 }
 
-/// `out = softmax(scale * q . k) . v` for the query heads `[heads][size]` of one token that share `cells`.
+/// Largest size of a head.
+pub const HEAD_MAX: usize = 256;
+
+/// Tokens that share a conversion of keys and values in [`attend`]: calls with a multiple of it waste none.
+pub const ATTEND_TOKENS: usize = 8;
+
+impl Queries {
+    /// Floats of scratch that [`attend`] needs.
+    pub const fn scratch(self) -> usize {
+        let tokens = if self.tokens < ATTEND_TOKENS { self.tokens } else { ATTEND_TOKENS };
+        let width = self.size.next_multiple_of(16);
+        tokens * self.heads * (256 + 3 * width + 4) + 16 * width
+    }
+}
+
+/// `out = softmax(scale * q . k) . v`, causally: the last token sees all of `cells.seen`, the one before it all but the
+/// last, and so on. `queries` and `out` have the shape; a token gets the same bits whatever the number of tokens.
 ///
 /// # Panics
-/// If lengths do not fit each other, a cell is out of range, or none is seen.
+/// If lengths do not fit each other, a cell is out of range, or the first token sees none.
 pub fn attend(
     path: Path,
-    size: usize,
+    shape: Queries,
     queries: &[f32],
     cells: Cells<'_>,
     scale: f32,
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
-    let heads = queries.len() / size;
-    let bytes = cells.kind.bytes(size);
-    assert!(queries.len() == heads * size && out.len() == queries.len() && heads > 0, "{heads} heads of {size}");
+    let Queries { tokens, heads, size } = shape;
+    assert!(tokens > 0 && heads > 0 && (1..=HEAD_MAX).contains(&size), "{shape:?}");
+    assert!(queries.len() == tokens * heads * size && out.len() == queries.len(), "{shape:?} {}", queries.len());
     assert!(cells.kind != Cell::Q8_0 || size.is_multiple_of(32), "Q8_0 heads of {size}");
-    let there = cells.keys.len().min(cells.values.len()) / bytes;
-    assert!(!cells.seen.is_empty() && cells.seen.iter().all(|&cell| (cell as usize) < there), "{there} cells");
-    assert!(scratch.len() >= attend_scratch(heads, cells.seen.len()));
-    ffi::floats::attend(path, size, queries, cells, scale, scratch, out);
+    let there = cells.keys.len().min(cells.values.len()) / cells.kind.bytes(size);
+    assert!(cells.seen.len() >= tokens && cells.seen.iter().all(|&cell| (cell as usize) < there), "{there} cells");
+    assert!(scratch.len() >= shape.scratch(), "{} floats of scratch for {shape:?}", scratch.len());
+    ffi::floats::attend(path, shape, queries, cells, scale, scratch, out);
 }
 
 /// `out = f(g * scales.0) * (u * scales.1)`.
@@ -181,26 +223,54 @@ pub fn gate(path: Path, function: Function, g: &[f32], out: &mut [f32]) {
     ffi::floats::gate(path, function, g, out);
 }
 
-/// `out[t * ldo + r] = vectors[t] . rows[r]` for vectors `[n][k]` and packed rows of `k` values.
+/// `out[i] = f(g[i])` with `f = exp`: relative error at most 2^-23, infinite above 88, zero below -87.3.
+///
+/// # Panics
+/// If lengths differ.
+pub fn exp(path: Path, x: &[f32], out: &mut [f32]) {
+    assert_eq!(x.len(), out.len());
+    ffi::floats::exp(path, x, out);
+}
+
+/// `out[t * ldo + r] = vectors[t] . rows[r]` for vectors `[n][k]` and packed rows of `k` values. Rows are read once for up
+/// to 4 vectors, from the first cache for the others.
+///
+/// A result is a chain of `k / 32 + 5` roundings, so for rows that are exact in f32 it is off by at most
+/// `g / (1 - g) |vector| |row|` with `g = (k / 32 + 5) 2^-24`.
 ///
 /// # Panics
 /// If lengths do not fit each other, or `k` is no multiple of 32 (256 for `Q6K`).
 pub fn rows(path: Path, kind: RowKind, rows: &[u8], k: usize, vectors: &[f32], out: &mut [f32], ldo: usize) {
-    assert!(k > 0 && k.is_multiple_of(if kind == RowKind::Q6K { 256 } else { 32 }), "{k} values a row");
+    assert!(k > 0 && k.is_multiple_of(kind.block().max(32)), "{k} values a row");
     let (row_bytes, n) = (kind.bytes(k), vectors.len() / k);
     let count = rows.len() / row_bytes;
-    assert!(rows.len() == count * row_bytes && vectors.len() == n * k);
+    assert!(
+        rows.len() == count * row_bytes && vectors.len() == n * k,
+        "{} bytes, {} values",
+        rows.len(),
+        vectors.len()
+    );
     assert!(n == 0 || count == 0 || (ldo >= count && out.len() >= (n - 1) * ldo + count), "{n} x {count} of {ldo}");
-    ffi::floats::rows(path, kind, rows, row_bytes, count, k, vectors, n, out, ldo);
+    ffi::floats::rows(path, kind, rows, k, vectors, out, ldo);
 }
 
-/// `out[r] = rows[r] . vector` for int8 rows, exactly.
+/// `out[t * ldo + r] = rows[r] . vectors[t]` for int8 rows and int16 vectors of `k` values, exactly. Rows are read once.
 ///
 /// # Panics
-/// If lengths do not fit each other, or a sum could exceed 32 bits (`127 * max|vector| * k >= 2^31`).
-pub fn screen(path: Path, rows: &[i8], vector: &[i16], out: &mut [i32]) {
-    assert_eq!(rows.len(), vector.len() * out.len());
-    let most = vector.iter().map(|v| u64::from(v.unsigned_abs())).max().unwrap_or(0);
-    assert!(128 * most * (vector.len() as u64) < 1 << 31, "{most} over {} values", vector.len());
-    ffi::floats::screen(path, rows, vector, out);
+/// If lengths do not fit each other, `k` is no multiple of 32, or the values of a vector are so large that a lane of a sum
+/// could exceed 32 bits: `128 * max|vector| * (k / 16) >= 2^31`.
+pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i16], out: &mut [i64], ldo: usize) {
+    assert!(k > 0 && k.is_multiple_of(32), "{k} values a row");
+    let (count, n) = (rows.len() / k, vectors.len() / k);
+    assert!(rows.len() == count * k && vectors.len() == n * k, "{} codes, {} values", rows.len(), vectors.len());
+    assert!(n == 0 || count == 0 || (ldo >= count && out.len() >= (n - 1) * ldo + count), "{n} x {count} of {ldo}");
+    let most = vectors.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
+    assert!(most <= screen_max(k), "{most} over {k} values");
+    ffi::floats::screen(path, rows, k, vectors, out, ldo);
+}
+
+/// Largest absolute value of a vector for [`screen`] with rows of `k` values.
+pub const fn screen_max(k: usize) -> u16 {
+    let most = ((1 << 31) - 1) / (128 * (k as u64 / 16));
+    if most < 32767 { most as u16 } else { 32767 }
 }
