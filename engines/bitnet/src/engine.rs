@@ -42,7 +42,7 @@ impl Engine for BitnetEngine {
     }
 
     fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError> {
-        let path = path_of(source)?;
+        let path = source.gguf_for(self.name())?;
         let header = Header::read(path).map_err(|error| error.about(path))?;
         Ok(read_header(&header).map_err(|refusal| refusal.about(path))?.1)
     }
@@ -57,7 +57,7 @@ impl Engine for BitnetEngine {
         options: &LoadOptions,
         progress: Progress<'_>,
     ) -> Result<LoadedModel, EngineError> {
-        let path = path_of(source)?;
+        let path = source.gguf_for(self.name())?;
         load(path, options, progress).map_err(|refusal| refusal.about(path))
     }
 }
@@ -71,16 +71,6 @@ fn features(kernels: Kernels) -> &'static [&'static str] {
         Kernels::Avx512 => &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512vbmi"],
         Kernels::Dotprod => &["asimddp"],
         Kernels::I8mm => &["asimddp", "i8mm"],
-    }
-}
-
-fn path_of(source: &ModelSource) -> Result<&Path, EngineError> {
-    match source {
-        ModelSource::Path(path) => Ok(path),
-        ModelSource::Script(_) => Err(EngineError::Unsupported {
-            path: source.label(),
-            message: "the bitnet engine runs GGUF files, not scripts".into(),
-        }),
     }
 }
 

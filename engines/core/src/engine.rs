@@ -1,6 +1,9 @@
 //! The factory side of the contract, and what it makes.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -21,6 +24,20 @@ impl ModelSource {
         match self {
             Self::Path(path) => path.clone(),
             Self::Script(name) => PathBuf::from(name),
+        }
+    }
+
+    /// The file, for the engine of this name, which runs GGUF files and no scripts.
+    ///
+    /// # Errors
+    /// `Unsupported` for a script.
+    pub fn gguf_for(&self, engine: &str) -> Result<&Path, EngineError> {
+        match self {
+            Self::Path(path) => Ok(path),
+            Self::Script(_) => Err(EngineError::Unsupported {
+                path: self.label(),
+                message: format!("the {engine} engine runs GGUF files, not scripts"),
+            }),
         }
     }
 }

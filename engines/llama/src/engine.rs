@@ -43,7 +43,7 @@ impl Engine for LlamaEngine {
     }
 
     fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError> {
-        Ok(header::read(path_of(source)?)?.info)
+        Ok(header::read(source.gguf_for(self.name())?)?.info)
     }
 
     fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost {
@@ -56,7 +56,7 @@ impl Engine for LlamaEngine {
         options: &LoadOptions,
         progress: Progress<'_>,
     ) -> Result<LoadedModel, EngineError> {
-        let path = path_of(source)?;
+        let path = source.gguf_for(self.name())?;
         let header = header::read(path)?;
         header.check_vocabulary()?;
         if options.kv_type == KvType::Q8_0 && options.flash_attention == Some(false) {
@@ -128,16 +128,6 @@ fn embedder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Resul
     )?;
     let (vocab_size, dimensions) = (model.n_vocab(), model.n_embd_out());
     Ok(LlamaEmbedder::new(context, pooling, causal, vocab_size, dimensions, max_tokens))
-}
-
-fn path_of(source: &ModelSource) -> Result<&Path, EngineError> {
-    match source {
-        ModelSource::Path(path) => Ok(path),
-        ModelSource::Script(_) => Err(EngineError::Unsupported {
-            path: source.label(),
-            message: "the llama engine runs GGUF files, not scripts".into(),
-        }),
-    }
 }
 
 fn refused(path: &Path, error: LoadError) -> EngineError {
