@@ -459,7 +459,7 @@ fn round(pool: &mut Pool, kernels: Kernels, vectors: &[f32], norm: Option<&[f32]
     out.acts.set_len(n);
     let rows = vectors.chunks_exact(width).zip(out.acts.rows_mut().zip(&mut out.scales));
     if n <= FEW {
-        rows.for_each(|(x, (row, scale))| *scale = ops::round(kernels, x, norm, eps, row));
+        rows.for_each(|(x, (row, scale))| *scale = floats::round(kernels, x, norm, eps, row));
         return;
     }
     let rows: Vec<_> = rows.map(|row| Mutex::new(Some(row))).collect();
@@ -467,7 +467,7 @@ fn round(pool: &mut Pool, kernels: Kernels, vectors: &[f32], norm: Option<&[f32]
     pool.run(&|worker| {
         for row in &rows[share(n, worker, workers)] {
             let (x, (row, scale)) = row.lock().expect("rows are disjoint").take().expect("a row is taken once");
-            *scale = ops::round(kernels, x, norm, eps, row);
+            *scale = floats::round(kernels, x, norm, eps, row);
         }
     });
 }

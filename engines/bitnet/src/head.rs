@@ -4,8 +4,6 @@
 //! read instead when only the top of a row is wanted: it gives each logit with a bound of its error, so the rows that can
 //! be in the top are known, and only those are computed from the matrix itself. The result is the same bit for bit.
 
-use std::sync::Mutex;
-
 use tern_engine::{Head as HeadKind, Wanted};
 use tern_gguf::{TensorType, blocks};
 use tern_ternary::{
@@ -16,7 +14,7 @@ use tern_ternary::{
 use crate::{
     error::Refusal,
     file,
-    raw::{Columns, Pool, share},
+    raw::{Columns, Pool},
     screen::Screen,
 };
 
@@ -156,26 +154,18 @@ fn convert(rows: &file::Rows, target: TensorType, pool: &mut Pool) -> file::Rows
     let stride = target.bytes(rows.width as u64).expect("rows are whole blocks") as usize;
     let mut data = vec![0; rows.count * stride];
     let workers = pool.threads();
-    let mut rest = &mut data[..];
-    let mut parts = Vec::new();
-    for worker in 0..workers {
-        let range = share(rows.count, worker, workers);
-        let (part, after) = rest.split_at_mut(range.len() * stride);
-        parts.push(Mutex::new((range, part)));
-        rest = after;
-    }
+    let parts = Columns::new(&mut data, rows.count * stride, stride, workers);
     pool.run(&|worker| {
-        let mut part = parts[worker].lock().expect("each thread locks its own");
-        let (range, out) = &mut *part;
+        let mut part = parts.take(worker);
+        let first = part.columns().start / stride;
         let (mut values, mut packed) = (vec![0.0; rows.width], Vec::with_capacity(stride));
-        for (row, out) in range.clone().zip(out.chunks_exact_mut(stride)) {
+        for (row, out) in (first..).zip(part.row_mut(0).chunks_exact_mut(stride)) {
             rows.read(row, &mut values);
             packed.clear();
             blocks::quantize(target, &values, &mut packed).expect("F32, Q8_0 and Q6_K can be made of whole blocks");
             out.copy_from_slice(&packed);
         }
     });
-    drop(parts);
     file::Rows::owned(target, rows.count, rows.width, data)
 }
 

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use tern_engine::{Head as HeadKind, Progress};
 use tern_ternary::{
     Path as Kernels,
-    ints::{self, ByColumns, ByRows, Format, Packed},
+    ints::{self, BadCode, ByColumns, ByRows, Format, Packed},
 };
 
 use crate::{
     error::Refusal,
-    file::{ModelFile, Rows},
+    file::{ModelFile, Rows, Ternary},
     graph::{Gate, Graph},
     head::Head,
     raw::{Pool, share},
@@ -117,7 +117,23 @@ struct Loader<'a> {
     pool: &'a mut Pool,
 }
 
-impl Loader<'_> {
+/// A matrix of the file, checked and not yet packed.
+struct Opened<'a> {
+    name: String,
+    rows: usize,
+    columns: usize,
+    factor: f32,
+    norm: Option<Vec<f32>>,
+    ternary: Ternary<'a>,
+}
+
+impl Opened<'_> {
+    fn refuse(&self, bad: &BadCode) -> Refusal {
+        Refusal::Invalid(format!("{}: row {} has a code 3, expected 0, 1 or 2", self.name, bad.row))
+    }
+}
+
+impl<'a> Loader<'a> {
     fn layer(&mut self, number: usize) -> Result<Layer, Refusal> {
         let g = self.graph;
         let (across, kv) = (g.num_heads * g.head_size, g.num_kv_heads * g.head_size);
@@ -128,6 +144,10 @@ impl Loader<'_> {
             true => file.vector(&name(what), len),
             false => Ok(Vec::new()),
         };
+        let gate = self.matrix(number, "ffn_gate", ffn, hidden)?;
+        // Opened once for both of their layouts.
+        let (up, down) = (self.open(number, "ffn_up", ffn, hidden)?, self.open(number, "ffn_down", hidden, ffn)?);
+        let sparse = self.sparse(&up, &down)?;
         Ok(Layer {
             attention_norm: norm(true, "attn_norm", hidden)?,
             query: self.matrix(number, "attn_q", across, hidden)?,
@@ -139,16 +159,16 @@ impl Loader<'_> {
             output: self.matrix(number, "attn_output", hidden, across)?,
             attention_post_norm: norm(g.post_norms, "post_attention_norm", hidden)?,
             ffn_norm: norm(true, "ffn_norm", hidden)?,
-            gate: self.matrix(number, "ffn_gate", ffn, hidden)?,
-            up: self.matrix(number, "ffn_up", ffn, hidden)?,
+            gate,
+            up: self.pack(up)?,
             ffn_sub_norm: norm(g.sub_norms, "ffn_sub_norm", ffn)?,
-            down: self.matrix(number, "ffn_down", hidden, ffn)?,
+            down: self.pack(down)?,
             ffn_post_norm: norm(g.post_norms, "post_ffw_norm", hidden)?,
-            sparse: self.sparse(number)?,
+            sparse,
         })
     }
 
-    fn sparse(&mut self, number: usize) -> Result<Option<Sparse>, Refusal> {
+    fn sparse(&mut self, up: &Opened<'_>, down: &Opened<'_>) -> Result<Option<Sparse>, Refusal> {
         let g = self.graph;
         let (hidden, ffn) = (g.hidden_size, g.ffn_size);
         // Threads share `down` by pieces; a model of less than one is not worth sharing.
@@ -156,35 +176,40 @@ impl Loader<'_> {
         if g.gate != Gate::Relu2 || !ints::skips_zeros(self.layout.kernels) || !whole {
             return Ok(None);
         }
-        let (up, down) = (format!("blk.{number}.ffn_up.weight"), format!("blk.{number}.ffn_down.weight"));
-        let up = self.file.ternary(&up, ffn, hidden)?;
-        let down = self.file.ternary(&down, hidden, ffn)?;
-        let bad = |_| Refusal::Invalid("a code 3".into());
         // Two matrices for two threads.
         let made = (Mutex::new(None), Mutex::new(None));
         let workers = self.pool.threads();
         self.pool.run(&|worker| {
             if worker == 0 {
-                *made.0.lock().expect("locked once") = Some(ByRows::new(&up.codes, ffn, hidden));
+                *made.0.lock().expect("locked once") = Some(ByRows::new(&up.ternary.codes, ffn, hidden));
             }
             if worker + 1 == workers {
-                *made.1.lock().expect("locked once") = Some(ByColumns::pack(&down.codes, hidden, ffn));
+                *made.1.lock().expect("locked once") = Some(ByColumns::pack(&down.ternary.codes, hidden, ffn));
             }
         });
         let taken = "each was made by one thread";
-        let rows = made.0.into_inner().expect(taken).expect(taken).map_err(bad)?;
-        let columns = made.1.into_inner().expect(taken).expect(taken).map_err(bad)?;
-        self.file.release(up.place);
-        self.file.release(down.place);
+        let rows = made.0.into_inner().expect(taken).expect(taken).map_err(|bad| up.refuse(&bad))?;
+        let columns = made.1.into_inner().expect(taken).expect(taken).map_err(|bad| down.refuse(&bad))?;
         Ok(Some(Sparse { up: rows, down: columns }))
     }
 
     fn matrix(&mut self, number: usize, what: &str, rows: usize, columns: usize) -> Result<Matrix, Refusal> {
+        let opened = self.open(number, what, rows, columns)?;
+        self.pack(opened)
+    }
+
+    fn open(&self, number: usize, what: &str, rows: usize, columns: usize) -> Result<Opened<'a>, Refusal> {
         let name = format!("blk.{number}.{what}.weight");
         let factor = self.file.factor(&format!("blk.{number}.{what}.scale"))?;
         let norm_name = format!("blk.{number}.{what}_norm_in.weight");
         let norm = if self.graph.projection_norms { Some(self.file.vector(&norm_name, columns)?) } else { None };
         let ternary = self.file.ternary(&name, rows, columns)?;
+        Ok(Opened { name, rows, columns, factor, norm, ternary })
+    }
+
+    /// Packs a matrix and gives its pages back.
+    fn pack(&mut self, matrix: Opened<'_>) -> Result<Matrix, Refusal> {
+        let Opened { rows, columns, ref ternary, .. } = matrix;
         let mut packed = Packed::new(self.layout.format, rows, columns);
         let workers = self.pool.threads();
         let groups = packed.group_count();
@@ -200,9 +225,9 @@ impl Loader<'_> {
         });
         let bad = parts.into_iter().find_map(|part| part.into_inner().expect("nobody panics while packing").1.err());
         if let Some(bad) = bad {
-            return Err(Refusal::Invalid(format!("{name}: row {} has a code 3, expected 0, 1 or 2", bad.row)));
+            return Err(matrix.refuse(&bad));
         }
-        self.file.release(ternary.place);
-        Ok(Matrix { packed, scale: ternary.scale * factor, norm })
+        self.file.release(ternary.place.clone());
+        Ok(Matrix { packed, scale: ternary.scale * matrix.factor, norm: matrix.norm })
     }
 }

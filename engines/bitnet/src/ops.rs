@@ -6,7 +6,6 @@ use tern_engine::KvType;
 use tern_ternary::{
     Path as Kernels,
     floats::{self, ATTEND_TOKENS, Cell, Cells, Function, Queries},
-    ints::ActivationRow,
 };
 
 use crate::{
@@ -38,11 +37,6 @@ pub(crate) fn head_norm(kernels: Kernels, x: &mut [f32], weights: &[f32], eps: f
     if !weights.is_empty() {
         floats::norm_in_place(kernels, x, weights, eps);
     }
-}
-
-/// Rounds a vector to int8; returns what products are multiplied by.
-pub(crate) fn round(kernels: Kernels, x: &[f32], norm: Option<&[f32]>, eps: f32, row: ActivationRow<'_>) -> f32 {
-    floats::round(kernels, x, norm, eps, row)
 }
 
 /// Rotary positions: the angles of the tokens of a batch.

@@ -17,7 +17,7 @@ use tern_ternary::{Path as Kernels, floats, ints::Aligned};
 
 use crate::{
     file,
-    raw::{ColumnsPart, Pool, share},
+    raw::{Columns, ColumnsPart, Pool},
 };
 
 /// Rows whose sums a thread has at hand at once.
@@ -94,22 +94,16 @@ impl Screen {
     pub fn new(rows: &file::Rows, pool: &mut Pool) -> Self {
         let (count, width, workers) = (rows.count, rows.width, pool.threads());
         let (mut codes, mut facts) = (Aligned::in_huge_pages(count * width), vec![RowFacts::default(); count]);
-        let mut parts = Vec::new();
-        let (mut codes_left, mut facts_left) = (&mut codes[..], &mut facts[..]);
-        for worker in 0..workers {
-            let range = share(count, worker, workers);
-            let (own_codes, more_codes) = codes_left.split_at_mut(range.len() * width);
-            let (own_facts, more_facts) = facts_left.split_at_mut(range.len());
-            parts.push(Mutex::new((range, own_codes, own_facts)));
-            (codes_left, facts_left) = (more_codes, more_facts);
-        }
+        let code_parts = Columns::new(&mut codes, count * width, width, workers);
+        let fact_parts = Columns::new(&mut facts, count, 1, workers);
         pool.run(&|worker| {
-            let mut part = parts[worker].lock().expect("each thread locks its own");
-            let (range, codes, facts) = &mut *part;
+            let (mut codes, mut facts) = (code_parts.take(worker), fact_parts.take(worker));
+            let range = facts.columns();
+            let (codes, facts) = (codes.row_mut(0), facts.row_mut(0));
             let mut values = vec![0.0; width];
             // What was read is given back on the way: later only the few rows that can matter are read again.
             let give_back = |row: usize| rows.release(row.saturating_sub(GIVE_BACK)..row);
-            for (row, (codes, facts)) in range.clone().zip(codes.chunks_exact_mut(width).zip(facts.iter_mut())) {
+            for (row, (codes, facts)) in range.clone().zip(codes.chunks_exact_mut(width).zip(facts)) {
                 rows.read(row, &mut values);
                 *facts = round_row(&values, codes);
                 if (row + 1).is_multiple_of(GIVE_BACK) || row + 1 == range.end {
@@ -117,7 +111,6 @@ impl Screen {
                 }
             }
         });
-        drop(parts);
         let found = (0..workers).map(|_| Mutex::default()).collect();
         Self { width, codes, facts, vectors: Vec::new(), rounded: Vec::new(), count: 0, found }
     }
