@@ -10,7 +10,7 @@ use clap::{
 
 use crate::{
     settings::{ModelArgs, PlaceArgs, ServerArgs},
-    values::Whole,
+    values::{Block, Whole},
 };
 
 const ABOUT: &str = "One local server for small language models, with OpenAI's API.";
@@ -69,6 +69,17 @@ Examples:
   tern bench ./model.gguf --prompt-tokens 2048 --runs 3 --batch 1,2,4,8
   tern bench qwen2.5-0.5b --url http://127.0.0.1:8080 --url http://127.0.0.1:8081 --clients 8 --requests 24";
 
+const CONVERT_EXAMPLES: &str = "\
+A folder is one that Hugging Face publishes: config.json, safetensors (packed, or bfloat16 masters) and
+tokenizer.json, of BitNet models and of Llama models with BitNet's quantization. The file appears only
+when it is whole.
+
+Examples:
+  tern convert ./bitnet-b1.58-2B-4T-bf16 bitnet.gguf --head q6_k
+  tern convert iq2_bn.gguf i2_s.gguf
+  tern convert made-on-arm.gguf usual.gguf --i2s-block 64
+  tern convert i2_s.gguf for-llama.cpp.gguf --to tq2_0";
+
 /// One local server for small language models.
 #[derive(Debug, Parser)]
 #[command(name = "tern", version = crate::VERSION, about = ABOUT, after_help = EXAMPLES, max_term_width = 120)]
@@ -97,6 +108,9 @@ pub enum Command {
     /// Measure the speed of a model here, or of running servers.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Make a GGUF file of a BitNet model in another format.
+    #[command(after_help = CONVERT_EXAMPLES)]
+    Convert(ConvertArgs),
     /// Print the OpenAPI description of the API as JSON.
     Openapi,
     /// Check this build and this machine, and say what to do about what is wrong.
@@ -253,6 +267,58 @@ pub struct BenchArgs {
     #[command(flatten)]
     /// Files and logs.
     pub places: PlaceArgs,
+}
+
+/// Flags of `tern convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// A model's folder, or a GGUF file with ternary matrices.
+    #[arg(id = "FOLDER_OR_FILE")]
+    pub source: PathBuf,
+    /// The new file.
+    #[arg(id = "OUT.gguf")]
+    pub out: PathBuf,
+    /// Of a folder: type of the matrix that gives the logits. f16 is as exact as models are published; q8_0 takes half of
+    /// it, q6_k two fifths, and both round.
+    #[arg(long, value_name = "TYPE", default_value = "f16", value_enum)]
+    pub head: ConvertHead,
+    /// Of a folder: name of the pre-tokenizer as llama.cpp has it, where it is not recognised.
+    #[arg(long, value_name = "NAME")]
+    pub pre: Option<String>,
+    /// Of a file: what its ternary matrices become. tq2_0 is what llama.cpp runs.
+    #[arg(long, value_name = "TYPE", default_value = "i2_s", value_enum)]
+    pub to: ConvertTo,
+    /// Of a file: weights of a block of its i2_s tensors, 128 or 64: 64 for files that bitnet.cpp quantized on ARM since
+    /// November 2025.
+    #[arg(long, value_name = "N", default_value = "128")]
+    pub i2s_block: Block,
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Types of a converted head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConvertHead {
+    /// Halves.
+    F16,
+    /// 8.5 bits a weight.
+    #[value(name = "q8_0")]
+    Q8,
+    /// 6.6 bits a weight.
+    #[value(name = "q6_k")]
+    Q6,
+}
+
+/// Types of converted matrices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConvertTo {
+    /// For Tern and bitnet.cpp.
+    #[value(name = "i2_s")]
+    I2s,
+    /// For llama.cpp.
+    #[value(name = "tq2_0")]
+    Tq2,
 }
 
 /// Flags of `tern doctor`.

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use tern_catalog::{PullError, hub::SettingsError};
+use tern_convert::ConvertError;
 use tern_engine::{DecodeError, EngineError};
 use tern_gguf::GgufError;
 use tern_registry::RegistryError;
@@ -36,6 +37,9 @@ pub enum Error {
         #[source]
         source: GgufError,
     },
+    /// A model cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// A download failed.
     #[error(transparent)]
     Pull(#[from] PullError),

@@ -67,6 +67,7 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
             let config = start(Config::load(places, models, Default::default())?, "warn");
             block_on(commands::bench::run(args, config))
         }
+        Command::Convert(args) => commands::convert::run(&args),
         Command::Openapi => {
             output::print(&tern_api::openapi_json());
             Ok(ExitCode::SUCCESS)

@@ -1,0 +1,67 @@
+//! JSON files of a model's folder, with errors that name file and field.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::ConvertError;
+
+/// A file and what it says.
+#[derive(Debug)]
+pub(crate) struct Json {
+    pub path: PathBuf,
+    pub value: Value,
+}
+
+impl Json {
+    pub fn read(folder: &Path, name: &str) -> Result<Self, ConvertError> {
+        let path = folder.join(name);
+        let text = fs::read(&path).map_err(ConvertError::io("cannot read", &path))?;
+        match serde_json::from_slice(&text) {
+            Ok(value) => Ok(Self { path, value }),
+            Err(source) => Err(ConvertError::Json { path, source }),
+        }
+    }
+
+    /// As [`Json::read`]; an empty object when there is no such file.
+    pub fn read_if_there(folder: &Path, name: &str) -> Result<Self, ConvertError> {
+        match Self::read(folder, name) {
+            Err(ConvertError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Self { path, value: Value::Object(Default::default()) })
+            }
+            other => other,
+        }
+    }
+
+    pub fn wrong(&self, field: &str, expected: impl Into<String>) -> ConvertError {
+        ConvertError::wrong(&self.path, field, shown(self.at(field)), expected)
+    }
+
+    /// The value at `a.b`, null when there is none.
+    pub fn at(&self, field: &str) -> &Value {
+        field.split('.').fold(&self.value, |value, name| &value[name])
+    }
+
+    /// A positive number that must be there.
+    pub fn size(&self, field: &str) -> Result<u32, ConvertError> {
+        let number = self.at(field).as_u64().filter(|&number| number > 0);
+        number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| self.wrong(field, "a positive number"))
+    }
+
+    /// A positive number that may be missing or null.
+    pub fn size_if_there(&self, field: &str) -> Result<Option<u32>, ConvertError> {
+        if self.at(field).is_null() { Ok(None) } else { self.size(field).map(Some) }
+    }
+}
+
+/// A value for a message: short, and "nothing" for none.
+pub(crate) fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return "nothing".into(),
+        value => value.to_string(),
+    };
+    if text.chars().count() <= 200 { text } else { text.chars().take(200).chain("...".chars()).collect() }
+}

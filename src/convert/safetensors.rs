@@ -1,0 +1,197 @@
+//! Tensors of safetensors files, read when asked for.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 8 | length of the header, little-endian |
+//! | ... | header: JSON, `{"name": {"dtype", "shape", "data_offsets": [begin, end]}, "__metadata__": {...}}` |
+//! | ... | data; offsets count from here |
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use tern_gguf::blocks::half;
+
+use crate::{ConvertError, json::Json};
+
+/// Longest header: what the format's own library allows.
+const HEADER_MOST: u64 = 100_000_000;
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// How values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dtype {
+    F32,
+    F16,
+    BF16,
+    U8,
+}
+
+impl Dtype {
+    fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+            Self::U8 => 1,
+        }
+    }
+}
+
+/// A tensor: outputs first, as PyTorch has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tensor {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    file: usize,
+    begin: u64,
+}
+
+impl Tensor {
+    pub fn values(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// For a message.
+    pub fn shown(&self) -> String {
+        format!("{:?} {:?}", self.dtype, self.shape)
+    }
+}
+
+/// All tensors of a folder.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    files: Vec<(PathBuf, File)>,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Reads the headers of `model.safetensors`, or of the files that the index names.
+    pub fn open(folder: &Path) -> Result<Self, ConvertError> {
+        let mut names = vec![SINGLE.to_owned()];
+        if !folder.join(SINGLE).exists() {
+            let index = Json::read_if_there(folder, INDEX)?;
+            let map = index.at("weight_map").as_object();
+            names = map.into_iter().flatten().filter_map(|(_, file)| file.as_str().map(str::to_owned)).collect();
+            names.sort_unstable();
+            names.dedup();
+            if names.is_empty() {
+                return Err(ConvertError::wrong(folder, "weights", "none", format!("{SINGLE} or {INDEX}")));
+            }
+        }
+        let mut weights = Self { files: Vec::new(), tensors: BTreeMap::new() };
+        for name in names {
+            if Path::new(&name).components().count() != 1 || name.starts_with('.') {
+                let index = folder.join(INDEX);
+                return Err(ConvertError::wrong(&index, "weight_map", format!("{name:?}"), "names of files beside it"));
+            }
+            weights.add(&folder.join(name))?;
+        }
+        Ok(weights)
+    }
+
+    fn add(&mut self, path: &Path) -> Result<(), ConvertError> {
+        let io = || ConvertError::io("cannot read", path);
+        let mut file = File::open(path).map_err(io())?;
+        let file_len = file.metadata().map_err(io())?.len();
+        let wrong = |got: String, expected: &str| ConvertError::wrong(path, "header", got, expected);
+        let mut length = [0; 8];
+        file.read_exact(&mut length).map_err(io())?;
+        let length = u64::from_le_bytes(length);
+        if length > HEADER_MOST.min(file_len - 8) {
+            let expected = "a header within the file; it is truncated or no safetensors file";
+            return Err(wrong(format!("{length} bytes in a file of {file_len}"), expected));
+        }
+        let mut text = vec![0; length as usize];
+        file.read_exact(&mut text).map_err(io())?;
+        let header: Value =
+            serde_json::from_slice(&text).map_err(|source| ConvertError::Json { path: path.into(), source })?;
+        let header = header.as_object().ok_or_else(|| wrong("no object".into(), "names of tensors"))?;
+        for (name, about) in header.iter().filter(|(name, _)| *name != "__metadata__") {
+            let tensor = self
+                .tensor(name, about, 8 + length, file_len)
+                .map_err(|expected| ConvertError::wrong(path, name.clone(), crate::json::shown(about), expected))?;
+            if self.tensors.insert(name.clone(), tensor).is_some() {
+                return Err(ConvertError::wrong(path, name.clone(), "a second one", "each tensor in one file only"));
+            }
+        }
+        self.files.push((path.into(), file));
+        Ok(())
+    }
+
+    /// One entry of a header, or what it should be.
+    fn tensor(&self, name: &str, about: &Value, data: u64, file_len: u64) -> Result<Tensor, &'static str> {
+        let dtype = match about["dtype"].as_str() {
+            Some("F32") => Dtype::F32,
+            Some("F16") => Dtype::F16,
+            Some("BF16") => Dtype::BF16,
+            // Packed codes are bytes; some writers call them signed.
+            Some("U8" | "I8") => Dtype::U8,
+            _ => return Err("dtype F32, F16, BF16 or U8"),
+        };
+        let numbers = |value: &Value| -> Option<Vec<u64>> { value.as_array()?.iter().map(Value::as_u64).collect() };
+        let shape = numbers(&about["shape"]).ok_or("a shape")?;
+        let &[begin, end] = &numbers(&about["data_offsets"]).ok_or("two data_offsets")?[..] else {
+            return Err("two data_offsets");
+        };
+        let bytes = shape.iter().try_fold(dtype.bytes(), |bytes, &size| bytes.checked_mul(size));
+        let begin_in_file = data.checked_add(begin);
+        let end_in_file = data.checked_add(end).filter(|&end| end <= file_len);
+        let (Some(bytes), Some(begin_in_file), Some(_)) = (bytes, begin_in_file, end_in_file) else {
+            return Err("data within the file; it is truncated or damaged");
+        };
+        if end.checked_sub(begin) != Some(bytes) {
+            return Err("as many bytes as the shape asks for");
+        }
+        let shape = shape.into_iter().map(|size| size as usize).collect();
+        Ok(Tensor { name: name.into(), dtype, shape, file: self.files.len(), begin: begin_in_file })
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// The file of a tensor, for messages.
+    pub fn path(&self, tensor: &Tensor) -> &Path {
+        &self.files[tensor.file].0
+    }
+
+    /// The bytes of `count` values from value `first` on.
+    pub fn bytes(&self, tensor: &Tensor, first: usize, count: usize) -> Result<Vec<u8>, ConvertError> {
+        let (path, file) = &self.files[tensor.file];
+        let io = || ConvertError::io("cannot read", path);
+        let size = tensor.dtype.bytes();
+        let mut bytes = vec![0; count * size as usize];
+        let mut file = file;
+        file.seek(SeekFrom::Start(tensor.begin + first as u64 * size)).map_err(io())?;
+        file.read_exact(&mut bytes).map_err(io())?;
+        Ok(bytes)
+    }
+
+    /// `count` values from value `first` on, as floats.
+    pub fn floats(&self, tensor: &Tensor, first: usize, count: usize) -> Result<Vec<f32>, ConvertError> {
+        let bytes = self.bytes(tensor, first, count)?;
+        let pair = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+        Ok(match tensor.dtype {
+            Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Dtype::F16 => bytes.chunks_exact(2).map(|bytes| half::from_f16(pair(bytes))).collect(),
+            Dtype::BF16 => bytes.chunks_exact(2).map(|bytes| half::from_bf16(pair(bytes))).collect(),
+            Dtype::U8 => {
+                return Err(ConvertError::wrong(path_of(self, tensor), &*tensor.name, tensor.shown(), "floats"));
+            }
+        })
+    }
+}
+
+fn path_of<'a>(weights: &'a Weights, tensor: &Tensor) -> &'a Path {
+    weights.path(tensor)
+}
