@@ -2,7 +2,7 @@
 # same profile and features, so that it is compiled once.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test build check openapi golden bench clients ci clean
+.PHONY: help setup run test build check openapi golden bench fuzz clients ci clean
 
 # rustup's directory, for shells that have not been restarted since it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -46,6 +46,10 @@ golden: ## write all expected outputs anew; look at the diff afterwards
 
 bench: ## time the built-in model: prefill, decode, load, memory
 	cargo run --release --bin tern -- bench tern-guide
+
+fuzz: ## a minute of random GGUF files (needs a nightly compiler and cargo-fuzz)
+	mkdir -p fuzz/corpus/gguf
+	cargo +nightly fuzz run gguf fuzz/corpus/gguf engines/gguf/tests/blocks -- -max_total_time=60 -max_len=65536
 
 ci: ## what CI runs
 	.ci/run
