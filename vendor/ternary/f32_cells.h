@@ -3,8 +3,16 @@
 #define Q8_BLOCK 34 /* a half d, 32 int8 */
 #define Q6_BLOCK 210 /* 256 values: 128 bytes of low nibbles, 64 of high pairs of bits, 16 int8 scales, a half d */
 
-/* 32 values of a packed row from value i on, i % 32 == 0. Exact, but for Q6_K's last product. */
-INLINE void load_row(int kind, const uint8_t *row, size_t i, V *a, V *b) {
+/* Codes -32 .. 31 of 16 values. Shifts by constants: a shift of bytes by a variable is a loop. */
+INLINE Bytes q6_codes(Bytes low, Bytes high, int j) {
+    Bytes nibbles = j < 2 ? low & 15 : low >> 4;
+    Bytes pairs = j == 0 ? high << 4 & 48 : j == 1 ? high << 2 & 48 : j == 2 ? high & 48 : high >> 2 & 48;
+    return (nibbles | pairs) - 32;
+}
+
+/* 32 values of a packed row from value i on, i % 32 == 0; j = i / 32 % 4, a constant where it matters. Exact, but for
+ * Q6_K's last product. */
+INLINE void load_row(int kind, const uint8_t *row, size_t i, int j, V *a, V *b) {
     if (kind == TERN_ROWS_F32) {
         *a = v_load((const float *)(const void *)(row + 4 * i));
         *b = v_load((const float *)(const void *)(row + 4 * i + 64));
@@ -23,15 +31,12 @@ INLINE void load_row(int kind, const uint8_t *row, size_t i, V *a, V *b) {
         /* Two runs of 128 values. Of run r, values 32 j .. 32 j + 31 take bytes 32 (j % 2) .. of its 64 low bytes, low
          * nibbles for j < 2, and bits 2 j, 2 j + 1 of its 32 high bytes; a scale for each 16. */
         const uint8_t *super = row + i / 256 * Q6_BLOCK;
-        size_t r = i % 256 / 128, j = i % 128 / 32;
+        size_t r = i / 128 % 2;
         const uint8_t *low = super + r * 64 + 32 * (j % 2), *high = super + 128 + r * 32;
         const int8_t *scales = (const int8_t *)super + 192 + r * 8 + 2 * j;
         float d = half_at(super + 208);
-        int down = j < 2 ? 0 : 4, pair = 2 * (int)j;
-        Bytes x = (bytes_load(low) >> down & 15) | (bytes_load(high) >> pair & 3) << 4;
-        Bytes y = (bytes_load(low + 16) >> down & 15) | (bytes_load(high + 16) >> pair & 3) << 4;
-        *a = v_mul(v_from_i8(x - 32), v_all(d * (float)scales[0]));
-        *b = v_mul(v_from_i8(y - 32), v_all(d * (float)scales[1]));
+        *a = v_mul(v_from_i8(q6_codes(bytes_load(low), bytes_load(high), j)), v_all(d * (float)scales[0]));
+        *b = v_mul(v_from_i8(q6_codes(bytes_load(low + 16), bytes_load(high + 16), j)), v_all(d * (float)scales[1]));
     }
 }
 
@@ -39,7 +44,7 @@ INLINE void widen(int kind, const uint8_t *row, size_t n, float *x) {
     size_t i = 0;
     for (; i + 32 <= n; i += 32) {
         V a, b;
-        load_row(kind, row, i, &a, &b);
+        load_row(kind, row, i, (int)(i / 32 % 4), &a, &b);
         v_store(x + i, a);
         v_store(x + i + 16, b);
     }
@@ -49,7 +54,7 @@ INLINE void widen(int kind, const uint8_t *row, size_t n, float *x) {
     uint8_t rest[128] = {0};
     memcpy(rest, row + i * each, (n - i) * each);
     V a, b;
-    load_row(kind, rest, 0, &a, &b);
+    load_row(kind, rest, 0, 0, &a, &b);
     float y[32];
     v_store(y, a);
     v_store(y + 16, b);

@@ -1,38 +1,35 @@
 /* Rows of a head times vectors, and its screen. Part of f32_body.h. */
 
-/* Bytes that 32 values take. */
-INLINE size_t bytes_of_32(int kind) {
-    return kind == TERN_ROWS_F32 ? 128 : kind == TERN_ROWS_Q8_0 ? 34 : kind == TERN_ROWS_Q6_K ? 26 : 64;
+/* 32 columns of a tile. */
+INLINE void rows_step(int kind, int rows, int tokens, int j, const uint8_t *row, size_t row_bytes, size_t k,
+                      const float *h, size_t i, V a[TILE_ROWS][TILE_TOKENS], V b[TILE_ROWS][TILE_TOKENS]) {
+    V x[TILE_ROWS], y[TILE_ROWS];
+    for (int r = 0; r < rows; r++) load_row(kind, row + (size_t)r * row_bytes, i, j, &x[r], &y[r]);
+    for (int t = 0; t < tokens; t++) {
+        V u = v_load(h + (size_t)t * k + i), v = v_load(h + (size_t)t * k + i + 16);
+        for (int r = 0; r < rows; r++) {
+            a[r][t] = v_fma(u, x[r], a[r][t]);
+            b[r][t] = v_fma(v, y[r], b[r][t]);
+        }
+    }
 }
 
-/* How far ahead of what is multiplied memory is asked for: a decoded row is used once, and pages are not followed by the
- * processor's own prefetch. */
-#define AHEAD 4096
-
-/* A tile of rows and vectors. Each sum has two times 16 lanes, whatever the tile. */
-INLINE void rows_tile(int kind, int rows, int tokens, int ask, const uint8_t *row, size_t row_bytes, size_t k,
-                      const float *h, float *out, size_t ldo) {
+/* A tile of rows and vectors. Each sum has two times 16 lanes, whatever the tile. Memory is not asked for ahead: what the
+ * processor does by itself was faster on Zen 4 at every distance that was tried, with small pages and with large ones. */
+INLINE void rows_tile(int kind, int rows, int tokens, const uint8_t *row, size_t row_bytes, size_t k, const float *h,
+                      float *out, size_t ldo) {
     V a[TILE_ROWS][TILE_TOKENS], b[TILE_ROWS][TILE_TOKENS];
     for (int r = 0; r < rows; r++)
         for (int t = 0; t < tokens; t++) a[r][t] = b[r][t] = v_all(0);
-    for (size_t i = 0; i < k; i += 32) {
-        V x[TILE_ROWS], y[TILE_ROWS];
-        for (int r = 0; r < rows; r++) {
-            const uint8_t *own = row + (size_t)r * row_bytes;
-            load_row(kind, own, i, &x[r], &y[r]);
-            if (ask) {
-                const uint8_t *next = own + i / 32 * bytes_of_32(kind) + (rows == 1 ? AHEAD : row_bytes * (size_t)rows);
-                __builtin_prefetch(next);
-                if (kind == TERN_ROWS_F32) __builtin_prefetch(next + 64);
-            }
+    if (kind == TERN_ROWS_Q6_K) {
+        for (size_t i = 0; i < k; i += 128) {
+            rows_step(kind, rows, tokens, 0, row, row_bytes, k, h, i, a, b);
+            rows_step(kind, rows, tokens, 1, row, row_bytes, k, h, i + 32, a, b);
+            rows_step(kind, rows, tokens, 2, row, row_bytes, k, h, i + 64, a, b);
+            rows_step(kind, rows, tokens, 3, row, row_bytes, k, h, i + 96, a, b);
         }
-        for (int t = 0; t < tokens; t++) {
-            V u = v_load(h + (size_t)t * k + i), v = v_load(h + (size_t)t * k + i + 16);
-            for (int r = 0; r < rows; r++) {
-                a[r][t] = v_fma(u, x[r], a[r][t]);
-                b[r][t] = v_fma(v, y[r], b[r][t]);
-            }
-        }
+    } else {
+        for (size_t i = 0; i < k; i += 32) rows_step(kind, rows, tokens, 0, row, row_bytes, k, h, i, a, b);
     }
     for (int r = 0; r < rows; r++)
         for (int t = 0; t < tokens; t++) out[(size_t)t * ldo + (size_t)r] = v_fold(v_add(a[r][t], b[r][t]));
@@ -42,8 +39,10 @@ INLINE void rows_some(int kind, int rows, const uint8_t *row, size_t row_bytes, 
                       float *out, size_t ldo) {
     size_t t = 0;
     for (; t + TILE_TOKENS <= n; t += TILE_TOKENS)
-        rows_tile(kind, rows, TILE_TOKENS, t == 0, row, row_bytes, k, h + t * k, out + t * ldo, ldo);
-    for (; t < n; t++) rows_tile(kind, rows, 1, t == 0, row, row_bytes, k, h + t * k, out + t * ldo, ldo);
+        rows_tile(kind, rows, TILE_TOKENS, row, row_bytes, k, h + t * k, out + t * ldo, ldo);
+    for (; TILE_TOKENS > 2 && t + 2 <= n; t += 2)
+        rows_tile(kind, rows, TILE_TOKENS > 2 ? 2 : 1, row, row_bytes, k, h + t * k, out + t * ldo, ldo);
+    for (; t < n; t++) rows_tile(kind, rows, 1, row, row_bytes, k, h + t * k, out + t * ldo, ldo);
 }
 
 INLINE void rows_kind(int kind, const uint8_t *rows, size_t row_bytes, size_t count, size_t k, const float *h, size_t n,
@@ -71,7 +70,6 @@ void NAME(tern_f32_screen)(const int8_t *rows, size_t count, size_t k, const int
                            size_t ldd) {
     for (size_t r = 0; r < count; r++) {
         const int8_t *row = rows + r * k;
-        for (size_t i = 0; i < k; i += 64) __builtin_prefetch(row + AHEAD + i);
         for (size_t t = 0; t < n; t++) d[t * ldd + r] = screen_dot(row, k, h + t * k);
     }
 }
