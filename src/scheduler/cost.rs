@@ -4,6 +4,11 @@
 //! for two together, because one row uses a matrix-vector kernel and two rows a matrix-matrix kernel that only pays
 //! from about eight rows on. So a round of `k` sequences is run in the parts that take the least time in sum.
 //!
+//! The same holds for prompts beside running streams: one pass over both reads the weights once, but llama.cpp's
+//! attention over a prompt's tokens looks at the cells of all sequences, and a mixed pass has it do so for every row (2
+//! cores, seven streams and 80 prompt tokens: 525 ms, where 80 ms and 340 ms do the same apart). Whichever is
+//! faster is done, and the other is tried again now and then.
+//!
 //! Measurements come from serving itself. Each size is tried three times when it first might help, spread over
 //! rounds, and again when its last measurement is old, so that an estimate neither is missing nor goes stale; the
 //! median of the last five keeps a hiccup of the machine out of it. All of it is deterministic given the times.
@@ -22,6 +27,9 @@ const STALE: u64 = 512;
 const WORTH_IT: f64 = 0.95;
 /// And by this much, in seconds: passes of the smallest models jitter by more than they differ.
 const WORTH_IT_SECONDS: f64 = 100e-6;
+
+/// So many steps with prompts may pass before mixing, once found slower, is tried again: a trial costs 100 ms.
+const MIX_AGAIN: u64 = 64;
 
 /// Chunks of a prompt smaller than this waste the matrix kernels.
 const LEAST_CHUNK: usize = 32;
@@ -57,15 +65,25 @@ impl Size {
 #[derive(Debug, Clone)]
 pub struct CostModel {
     sizes: Vec<Size>,
-    /// Time of one prompt token in a chunk.
+    /// Seconds of one prompt token, in passes of prompts alone.
     prompt_token: Size,
+    /// Time of a mixed pass as a multiple of what its parts take apart.
+    mixed: Size,
+    /// Steps with both prompts and running streams.
+    mixing_rounds: u64,
     round: u64,
 }
 
 impl CostModel {
     /// For rounds of up to `most` sequences.
     pub fn new(most: usize) -> Self {
-        Self { sizes: vec![Size::default(); most + 1], prompt_token: Size::default(), round: 0 }
+        Self {
+            sizes: vec![Size::default(); most + 1],
+            prompt_token: Size::default(),
+            mixed: Size::default(),
+            mixing_rounds: 0,
+            round: 0,
+        }
     }
 
     /// A step that decoded `sequences` together, and nothing else, took `time`.
@@ -77,20 +95,47 @@ impl CostModel {
         }
     }
 
-    /// A step with `tokens` prompt tokens took `time`.
-    pub fn record_prefill(&mut self, tokens: usize, time: Duration) {
+    /// A pass over `tokens` prompt tokens, and a token of each of `decoding` sequences, took `time`.
+    pub fn record_prompts(&mut self, tokens: usize, decoding: usize, time: Duration) {
         // Few tokens take the time of a decode step and say nothing about a chunk.
-        if tokens >= LEAST_CHUNK {
+        if tokens < LEAST_CHUNK {
+            return;
+        }
+        if decoding == 0 {
             self.prompt_token.add(time.as_secs_f64() / tokens as f64);
+        } else if let Some(apart) = self.apart(tokens, decoding) {
+            self.mixed.add(time.as_secs_f64() / apart);
+            self.mixed.round = self.mixing_rounds;
         }
     }
 
-    /// How many prompt tokens can be computed in about `time`; at least a number that is still worth a pass.
-    pub fn prefill_within(&self, time: Duration) -> usize {
+    /// Whether a step with prompts and `decoding` sequences is to be one pass.
+    pub fn mixes(&mut self, decoding: usize) -> bool {
+        if decoding == 0 || self.apart(LEAST_CHUNK, decoding).is_none() {
+            return true;
+        }
+        self.mixing_rounds += 1;
+        !self.mixed.known()
+            || self.mixed.median() * WORTH_IT <= 1.0
+            || self.mixing_rounds - self.mixed.round > MIX_AGAIN
+    }
+
+    /// Seconds for `tokens` prompt tokens and a token of each of `decoding` sequences in two passes, once both are known.
+    fn apart(&self, tokens: usize, decoding: usize) -> Option<f64> {
+        let decode = self.sizes.get(decoding).filter(|size| size.known())?;
+        let prompts = self.prompt_token.known().then(|| self.prompt_token.median() * tokens as f64)?;
+        Some(decode.median() + prompts)
+    }
+
+    /// How many prompt tokens can be computed beside `decoding` sequences in about `time`; at least a number that is
+    /// still worth a pass.
+    pub fn prefill_within(&self, time: Duration, decoding: usize) -> usize {
         if !self.prompt_token.known() {
             return usize::MAX;
         }
-        ((time.as_secs_f64() / self.prompt_token.median()) as usize).max(LEAST_CHUNK)
+        let decode = self.sizes.get(decoding).filter(|size| size.known()).map_or(0.0, Size::median);
+        let left = time.as_secs_f64() - decode;
+        ((left / self.prompt_token.median()) as usize).max(LEAST_CHUNK)
     }
 
     /// How to divide a round of `k` sequences: sizes of the parts, largest first; their sum is `k`.
@@ -225,16 +270,61 @@ mod tests {
     fn a_slow_machine_gets_smaller_chunks_and_never_tiny_ones() {
         let mut model = CostModel::new(4);
         let stall = Duration::from_millis(500);
-        assert_eq!(model.prefill_within(stall), usize::MAX);
+        assert_eq!(model.prefill_within(stall, 1), usize::MAX);
         for _ in 0..3 {
-            model.record_prefill(128, Duration::from_millis(1280));
-            model.record_prefill(1, Duration::from_millis(100));
+            model.record_prompts(128, 0, Duration::from_millis(1280));
+            model.record_prompts(1, 0, Duration::from_millis(100));
         }
-        assert_eq!(model.prefill_within(stall), 50);
+        assert_eq!(model.prefill_within(stall, 1), 50);
+        for _ in 0..3 {
+            model.record(2, Duration::from_millis(100));
+        }
+        assert_eq!(model.prefill_within(stall, 2), 40, "the streams' own step is part of the pause");
         for _ in 0..5 {
-            model.record_prefill(64, Duration::from_secs(10));
+            model.record_prompts(64, 0, Duration::from_secs(10));
         }
-        assert_eq!(model.prefill_within(stall), LEAST_CHUNK);
+        assert_eq!(model.prefill_within(stall, 1), LEAST_CHUNK);
+    }
+
+    /// Of 200 steps with 80 prompt tokens and seven streams, those that were one pass.
+    fn mixed_steps(model: &mut CostModel, mixed: Duration) -> usize {
+        let (decode, prompts) = (Duration::from_millis(80), Duration::from_millis(340));
+        for _ in 0..3 {
+            model.record(7, decode);
+            model.record_prompts(80, 0, prompts);
+        }
+        let step = |_: &usize| {
+            let mixes = model.mixes(7);
+            if mixes {
+                model.record_prompts(80, 7, mixed);
+            } else {
+                model.record(7, decode);
+                model.record_prompts(80, 0, prompts);
+            }
+            mixes
+        };
+        (0..200).filter(step).count()
+    }
+
+    #[test]
+    fn prompts_and_streams_share_a_pass_only_where_that_is_faster() {
+        let mut model = CostModel::new(8);
+        let tried = mixed_steps(&mut model, Duration::from_millis(525));
+        assert!((3..=8).contains(&tried), "{tried} of 200 steps were mixed");
+        assert_eq!(mixed_steps(&mut CostModel::new(8), Duration::from_millis(360)), 200);
+        // What made mixing slow has gone: it is noticed.
+        mixed_steps(&mut model, Duration::from_millis(300));
+        assert_eq!(mixed_steps(&mut model, Duration::from_millis(300)), 200);
+    }
+
+    #[test]
+    fn nothing_is_split_before_both_costs_are_known() {
+        let mut model = CostModel::new(8);
+        assert!(model.mixes(7));
+        for _ in 0..3 {
+            model.record_prompts(80, 0, Duration::from_millis(340));
+        }
+        assert!(model.mixes(7));
     }
 
     #[test]

@@ -28,6 +28,17 @@ struct Item {
     row: Option<usize>,
 }
 
+/// What a forward pass teaches about its cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A token of each of some answers.
+    Decode,
+    /// Chunks of prompts, and a token of each answer already running, if they are mixed.
+    Prompts,
+    /// One answer on trial: it says nothing about the others.
+    Suspect,
+}
+
 /// How a forward pass ended.
 enum Pass {
     Done,
@@ -48,15 +59,16 @@ impl Worker {
                 let (part, after) = rest.split_at(size.min(rest.len()));
                 rest = after;
                 for part in part.chunks(self.limits.max_batch_tokens) {
-                    if matches!(self.pass(part, true), Pass::PlanAgain) {
+                    if matches!(self.pass(part, Kind::Decode), Pass::PlanAgain) {
                         return;
                     }
                 }
             }
-        } else {
-            // One pass for both: the weights are read once.
+        } else if self.cost.mixes(decoding.len()) {
             let together: Vec<Item> = decoding.into_iter().chain(prompts).collect();
-            self.pass(&together, false);
+            self.pass(&together, Kind::Prompts);
+        } else if matches!(self.pass(&decoding, Kind::Decode), Pass::Done) {
+            self.pass(&prompts, Kind::Prompts);
         }
     }
 
@@ -68,7 +80,7 @@ impl Worker {
             let Some(seq) = answer.seq else { continue };
             let remaining = answer.tokens.len() - self.sequences.len(seq);
             let count = remaining.min(ROWS_AT_ONCE).min(self.limits.max_batch_tokens);
-            self.pass(&[Item { key, count, row: None }], false);
+            self.pass(&[Item { key, count, row: None }], Kind::Suspect);
         }
     }
 
@@ -95,7 +107,7 @@ impl Worker {
             let cells = self.sequences.available_cells();
             let mut budget = prefill_budget(self.prefill_chunk, decoding.len(), self.limits.max_batch_tokens);
             if !decoding.is_empty() {
-                budget = budget.min(self.cost.prefill_within(LONGEST_PAUSE));
+                budget = budget.min(self.cost.prefill_within(LONGEST_PAUSE, decoding.len()));
             }
             let budget = budget.min(cells.saturating_sub(decoding.len()));
             if cells < decoding.len() || (decoding.is_empty() && budget == 0) {
@@ -111,7 +123,7 @@ impl Worker {
     }
 
     /// Runs one forward pass over `items` and handles what it gives.
-    fn pass(&mut self, items: &[Item], decode_only: bool) -> Pass {
+    fn pass(&mut self, items: &[Item], kind: Kind) -> Pass {
         // Who left since the round began is not computed any more; the next round lets go of it.
         let mut items: Vec<Item> = items.iter().copied().filter(|item| self.is_wanted(item.key)).collect();
         if items.is_empty() {
@@ -136,11 +148,7 @@ impl Worker {
             self.shared.stats().steps += 1;
             match result {
                 Ok(()) => {
-                    if decode_only {
-                        self.cost.record(items.len(), began.elapsed());
-                    } else {
-                        self.cost.record_prefill(self.batch.len(), began.elapsed());
-                    }
+                    self.learn(kind, &items, began.elapsed());
                     break Ok(());
                 }
                 // The engine shares less than we count on; what is idle can go.
@@ -157,6 +165,21 @@ impl Worker {
                 self.take_failure(&items, error);
                 Pass::PlanAgain
             }
+        }
+    }
+
+    fn learn(&mut self, kind: Kind, items: &[Item], time: Duration) {
+        match kind {
+            Kind::Decode => self.cost.record(items.len(), time),
+            Kind::Prompts => {
+                let is_decoding = |item: &Item| {
+                    let answer = self.active.iter().find(|answer| answer.key == item.key);
+                    item.count == 1 && answer.is_some_and(|answer| answer.generated > 0)
+                };
+                let decoding = items.iter().filter(|item| is_decoding(item)).count();
+                self.cost.record_prompts(self.batch.len() - decoding, decoding, time);
+            }
+            Kind::Suspect => {}
         }
     }
 
