@@ -3,12 +3,19 @@
 /// Smallest budget beside running streams, so that a prompt always gets on.
 const LEAST: usize = 16;
 
-/// How many prompt tokens the next step may compute while `decoding` streams take part in it.
+/// How many times longer `decoding` streams pause when `waiting` prompts outnumber them: what one of them would gain by
+/// stopping seven prompts every half a second is a token, and the step that gives it costs as much as one of eight.
+pub fn patience(decoding: usize, waiting: usize) -> usize {
+    waiting.checked_div(decoding).unwrap_or(1).max(1)
+}
+
+/// How many tokens of `waiting` prompts the next step may compute while `decoding` streams take part in it.
 ///
-/// With no stream waiting the whole chunk is used. Beside running streams it is a quarter, because all of them pause
-/// for as long as the step takes.
-pub fn prefill_budget(chunk: usize, decoding: usize, max_batch_tokens: usize) -> usize {
-    let budget = if decoding == 0 { chunk } else { (chunk / 4).max(LEAST.min(chunk)).saturating_sub(decoding).max(1) };
+/// With no stream running the whole chunk is used. Beside running streams it is a quarter, times [`patience`], because
+/// all of them pause for as long as the step takes.
+pub fn prefill_budget(chunk: usize, decoding: usize, waiting: usize, max_batch_tokens: usize) -> usize {
+    let part = (chunk / 4).max(LEAST.min(chunk)).saturating_mul(patience(decoding, waiting)).min(chunk);
+    let budget = if decoding == 0 { chunk } else { part.saturating_sub(decoding).max(1) };
     budget.max(1).min(max_batch_tokens.saturating_sub(decoding))
 }
 
@@ -71,11 +78,19 @@ mod tests {
 
     #[test]
     fn running_streams_get_a_smaller_chunk_and_always_progress() {
-        assert_eq!(prefill_budget(512, 0, 2048), 512);
-        assert_eq!(prefill_budget(512, 8, 2048), 120);
-        assert_eq!(prefill_budget(512, 0, 256), 256);
-        assert_eq!(prefill_budget(8, 3, 64), 5);
-        assert_eq!(prefill_budget(1, 4, 64), 1);
-        assert_eq!(prefill_budget(512, 64, 64), 0);
+        assert_eq!(prefill_budget(512, 0, 1, 2048), 512);
+        assert_eq!(prefill_budget(512, 8, 1, 2048), 120);
+        assert_eq!(prefill_budget(512, 0, 1, 256), 256);
+        assert_eq!(prefill_budget(8, 3, 1, 64), 5);
+        assert_eq!(prefill_budget(1, 4, 1, 64), 1);
+        assert_eq!(prefill_budget(512, 64, 1, 64), 0);
+    }
+
+    #[test]
+    fn one_stream_waits_longer_for_many_prompts_but_never_for_more_than_a_chunk() {
+        assert_eq!(prefill_budget(512, 1, 2, 2048), 255);
+        assert_eq!(prefill_budget(512, 1, 7, 2048), 511);
+        assert_eq!(prefill_budget(512, 4, 4, 2048), 124);
+        assert_eq!(prefill_budget(512, 5, 3, 2048), 123);
     }
 }

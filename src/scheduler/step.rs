@@ -7,14 +7,14 @@ use tern_engine::{BatchToken, DecodeError, Pos, SeqId, Wanted};
 use crate::{
     Event, FinishReason, GenerateError, PrefillProgress,
     answer::{Chosen, Key},
-    plan::{Need, prefill_budget, share},
+    plan::{Need, patience, prefill_budget, share},
     sequences::{CallError, guarded},
     worker::Worker,
 };
 
 /// Rows of logits in one pass when every token of a prompt wants them: 64 rows of a vocabulary of 152 k are 39 MB.
 const ROWS_AT_ONCE: usize = 64;
-/// How long running streams may pause for a chunk of someone's prompt.
+/// How long running streams may pause for a chunk of prompts, if no more wait than run.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// After so many failed passes an answer is given up even if each had company.
 const MOST_FAILURES: u32 = 3;
@@ -105,9 +105,11 @@ impl Worker {
                 return None;
             }
             let cells = self.sequences.available_cells();
-            let mut budget = prefill_budget(self.prefill_chunk, decoding.len(), self.limits.max_batch_tokens);
+            let mut budget =
+                prefill_budget(self.prefill_chunk, decoding.len(), prompts.len(), self.limits.max_batch_tokens);
             if !decoding.is_empty() {
-                budget = budget.min(self.cost.prefill_within(LONGEST_PAUSE, decoding.len()));
+                let pause = LONGEST_PAUSE * patience(decoding.len(), prompts.len()) as u32;
+                budget = budget.min(self.cost.prefill_within(pause, decoding.len()));
             }
             let budget = budget.min(cells.saturating_sub(decoding.len()));
             if cells < decoding.len() || (decoding.is_empty() && budget == 0) {
