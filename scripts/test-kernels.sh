@@ -27,6 +27,13 @@ $cross -static "$out"/*.o -o "$out/check"
 "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -cpu max "$out/check"
 
 rm "$out"/*
+compile $cross f32_ref.c
+compile $cross f32_neon.c
+compile $cross -DPATH_NEON tests/check_f32.c
+$cross -static "$out"/*.o -lm -o "$out/check"
+"$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -cpu max "$out/check"
+
+rm "$out"/*
 compile cc -mavx2 -mavxvnni i2_avxvnni.c # as it is built, if only to see that it can be
 if grep -qw avx512_vnni /proc/cpuinfo; then
     compile cc -mavx2 -mavx512vl -mavx512vnni -DTERN_VNNI_AS_EVEX i2_avxvnni.c
