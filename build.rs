@@ -1,4 +1,4 @@
-//! Stamps the binary with the commit it was built from and with the checksum of the built-in model.
+//! Stamps the binary with the commit it was built from and with the checksums of the built-in models.
 //!
 //! A build without git works: the version then stands alone.
 
@@ -6,12 +6,18 @@ use std::{fs, path::Path, process::Command};
 
 use sha2::{Digest, Sha256};
 
-const GUIDE: &str = "models/guide/tern-guide.gguf";
+/// Each with the variable that its checksum goes into.
+const GUIDES: [(&str, &str); 2] = [
+    ("models/guide/tern-guide-i2s.gguf", "TERN_GUIDE_SHA256"),
+    ("models/guide/tern-guide.gguf", "TERN_GUIDE_Q8_0_SHA256"),
+];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     stamp_version();
-    stamp_guide();
+    for (file, variable) in GUIDES {
+        stamp_guide(file, variable);
+    }
 }
 
 fn stamp_version() {
@@ -33,21 +39,21 @@ fn git(args: &[&str]) -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn stamp_guide() {
-    println!("cargo::rerun-if-changed={GUIDE}");
-    let bytes = match fs::read(GUIDE) {
+fn stamp_guide(file: &str, variable: &str) {
+    println!("cargo::rerun-if-changed={file}");
+    let bytes = match fs::read(file) {
         Ok(bytes) if bytes.starts_with(b"GGUF") => bytes,
         Ok(_) => {
-            println!("cargo::error={GUIDE} is not a GGUF file; if it is a Git LFS pointer, run: git lfs pull");
+            println!("cargo::error={file} is not a GGUF file; if it is a Git LFS pointer, run: git lfs pull");
             return;
         }
         Err(error) => {
             println!(
-                "cargo::error={GUIDE}: {error}. The built-in model belongs to the source; models/guide/train.py makes it"
+                "cargo::error={file}: {error}. The built-in model belongs to the source; models/guide/train.py makes it"
             );
             return;
         }
     };
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo::rustc-env=TERN_GUIDE_SHA256={hash}");
+    println!("cargo::rustc-env={variable}={hash}");
 }

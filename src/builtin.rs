@@ -1,7 +1,10 @@
-//! The built-in model: its bytes are in the binary, and engines read files.
+//! The built-in models: their bytes are in the binary, and engines read files.
 //!
-//! On disk it is `DATA/builtin/tern-guide-<first 12 hex digits of its sha256>.gguf`, so that two versions of Tern on
-//! one data folder do not overwrite each other's model.
+//! One model in two forms, so that what 1.58 bits cost and save can be seen without a download. The ternary one is the
+//! default, where the engine for it is compiled in.
+//!
+//! On disk they are `DATA/builtin/ID-<first 12 hex digits of the sha256>.gguf`, so that two versions of Tern on one data
+//! folder do not overwrite each other's models.
 
 use std::{
     fs,
@@ -11,90 +14,118 @@ use std::{
 
 use tempfile::{NamedTempFile, TempDir};
 
-/// Its model id.
-pub const ID: &str = "tern-guide";
-/// The file, byte for byte.
-const BYTES: &[u8] = include_bytes!("../models/guide/tern-guide.gguf");
-/// Of [`BYTES`], in hex; stamped by build.rs.
-const SHA256: &str = env!("TERN_GUIDE_SHA256");
+/// The id of the one that answers when no other is chosen.
+pub const ID: &str = GUIDES[0].id;
 
-/// The built-in model on disk. A temporary file goes when this is dropped.
+/// A model in the binary.
+struct Guide {
+    id: &'static str,
+    /// The file, byte for byte.
+    bytes: &'static [u8],
+    /// Of the bytes, in hex; stamped by build.rs.
+    sha256: &'static str,
+}
+
+const Q8_0: &[u8] = include_bytes!("../models/guide/tern-guide.gguf");
+const Q8_0_SHA256: &str = env!("TERN_GUIDE_Q8_0_SHA256");
+
+#[cfg(feature = "bitnet")]
+const GUIDES: [Guide; 2] = [
+    Guide {
+        id: "tern-guide",
+        bytes: include_bytes!("../models/guide/tern-guide-i2s.gguf"),
+        sha256: env!("TERN_GUIDE_SHA256"),
+    },
+    Guide { id: "tern-guide-q8_0", bytes: Q8_0, sha256: Q8_0_SHA256 },
+];
+#[cfg(not(feature = "bitnet"))]
+const GUIDES: [Guide; 1] = [Guide { id: "tern-guide", bytes: Q8_0, sha256: Q8_0_SHA256 }];
+
+/// The built-in models on disk. Temporary files go when this is dropped.
 #[derive(Debug)]
 pub struct Builtin {
-    /// Where it is.
-    pub path: PathBuf,
+    /// Id and file of each, the default first.
+    pub files: Vec<(String, PathBuf)>,
     _temporary: Option<TempDir>,
 }
 
 impl Builtin {
-    /// Finds the model under `data_dir` or puts it there; where that cannot be written, in a temporary folder, with
+    /// Finds the models under `data_dir` or puts them there; where that cannot be written, in a temporary folder, with
     /// a warning. Reads a few megabytes: milliseconds.
     ///
     /// # Errors
     /// When there is no temporary folder either.
     pub fn place(data_dir: &Path) -> io::Result<Self> {
         match put(&data_dir.join("builtin")) {
-            Ok(path) => Ok(Self { path, _temporary: None }),
+            Ok(files) => Ok(Self { files, _temporary: None }),
             Err(error) => {
                 let folder = TempDir::with_prefix("tern-")?;
-                let path = put(folder.path())?;
+                let files = put(folder.path())?;
                 tracing::warn!(
-                    "the data folder {} cannot be written ({error}); the built-in model is in {} until tern ends. \
+                    "the data folder {} cannot be written ({error}); the built-in models are in {} until tern ends. \
                      --data-dir sets another folder",
                     data_dir.display(),
                     folder.path().display()
                 );
-                Ok(Self { path, _temporary: Some(folder) })
+                Ok(Self { files, _temporary: Some(folder) })
             }
         }
     }
 }
 
-/// Makes sure of the file in `folder`. Whoever reads it sees it whole or not at all.
-fn put(folder: &Path) -> io::Result<PathBuf> {
-    let path = folder.join(format!("{ID}-{}.gguf", &SHA256[..12]));
-    // Compared in full: a damaged file would answer nonsense, and reading it costs a millisecond.
-    if fs::read(&path).is_ok_and(|bytes| bytes == BYTES) {
-        return Ok(path);
-    }
-    fs::create_dir_all(folder)?;
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(BYTES)?;
-    file.persist(&path)?;
-    Ok(path)
+/// Makes sure of the files in `folder`. Whoever reads one sees it whole or not at all.
+fn put(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let each = GUIDES.iter().map(|guide| {
+        let path = folder.join(format!("{}-{}.gguf", guide.id, &guide.sha256[..12]));
+        // Compared in full: a damaged file would answer nonsense, and reading it costs a millisecond.
+        if !fs::read(&path).is_ok_and(|bytes| bytes == guide.bytes) {
+            fs::create_dir_all(folder)?;
+            let mut file = NamedTempFile::new_in(folder)?;
+            file.write_all(guide.bytes)?;
+            file.persist(&path)?;
+        }
+        Ok((guide.id.to_owned(), path))
+    });
+    each.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_model_is_written_once_and_repaired_when_damaged() {
-        let data = tempfile::tempdir().unwrap();
-        let builtin = Builtin::place(data.path()).unwrap();
-        assert_eq!(fs::read(&builtin.path).unwrap(), BYTES);
-        let written = fs::metadata(&builtin.path).unwrap().modified().unwrap();
-        let again = Builtin::place(data.path()).unwrap();
-        assert_eq!(again.path, builtin.path);
-        assert_eq!(fs::metadata(&again.path).unwrap().modified().unwrap(), written);
-
-        fs::write(&builtin.path, b"GGUF, but not ours").unwrap();
-        Builtin::place(data.path()).unwrap();
-        assert_eq!(fs::read(&builtin.path).unwrap(), BYTES);
-        assert_eq!(fs::read_dir(data.path().join("builtin")).unwrap().count(), 1, "a temporary file was left");
+    fn whole(builtin: &Builtin) -> bool {
+        builtin.files.iter().zip(&GUIDES).all(|((_, path), guide)| fs::read(path).unwrap() == guide.bytes)
     }
 
     #[test]
-    fn where_nothing_can_be_written_the_model_is_temporary() {
+    fn the_models_are_written_once_and_repaired_when_damaged() {
+        let data = tempfile::tempdir().unwrap();
+        let builtin = Builtin::place(data.path()).unwrap();
+        assert!(whole(&builtin));
+        let first = &builtin.files[0].1;
+        let written = fs::metadata(first).unwrap().modified().unwrap();
+        let again = Builtin::place(data.path()).unwrap();
+        assert_eq!(again.files, builtin.files);
+        assert_eq!(fs::metadata(first).unwrap().modified().unwrap(), written);
+
+        fs::write(first, b"GGUF, but not ours").unwrap();
+        Builtin::place(data.path()).unwrap();
+        assert!(whole(&builtin));
+        let left = fs::read_dir(data.path().join("builtin")).unwrap().count();
+        assert_eq!(left, GUIDES.len(), "a temporary file was left");
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_the_models_are_temporary() {
         let data = tempfile::tempdir().unwrap();
         // A file where the folder would be: also root, who may write anywhere, cannot create a folder in it.
         let occupied = data.path().join("occupied");
         fs::write(&occupied, b"").unwrap();
         let builtin = Builtin::place(&occupied).unwrap();
-        assert!(!builtin.path.starts_with(data.path()));
-        assert_eq!(fs::read(&builtin.path).unwrap(), BYTES);
-        let path = builtin.path.clone();
+        assert!(whole(&builtin));
+        let path = builtin.files[0].1.clone();
+        assert!(!path.starts_with(data.path()));
         drop(builtin);
-        assert!(!path.exists(), "the temporary model was left behind");
+        assert!(!path.exists(), "a temporary model was left behind");
     }
 }

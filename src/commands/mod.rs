@@ -15,12 +15,7 @@ use tern_catalog::{Catalog, CatalogConfig, hub};
 use tern_engine::{Engine, EngineError, ModelInfo, ModelSource};
 use tern_registry::{Registry, engines};
 
-use crate::{
-    Error,
-    builtin::{self, Builtin},
-    cli,
-    config::Config,
-};
+use crate::{Error, builtin::Builtin, cli, config::Config};
 
 /// The models of this machine, and the built-in one among them.
 pub(crate) struct Models {
@@ -31,16 +26,14 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    /// Puts the built-in model on disk, and makes the catalogue and the registry. Must be called within the runtime.
+    /// Puts the built-in models on disk, and makes the catalogue and the registry. Must be called within the runtime.
     pub fn open(config: &Config) -> Result<Self, Error> {
         let builtin =
-            Builtin::place(&config.data_dir).map_err(Error::io("the built-in model cannot be put on disk"))?;
-        let mut extra: Vec<(String, PathBuf)> = vec![(builtin::ID.to_owned(), builtin.path.clone())];
+            Builtin::place(&config.data_dir).map_err(Error::io("the built-in models cannot be put on disk"))?;
+        // A file the user names so wins over a built-in model.
+        let named_so = |id: &str| config.models.iter().any(|named| named.name == id);
+        let mut extra: Vec<(String, PathBuf)> = builtin.files.iter().filter(|(id, _)| !named_so(id)).cloned().collect();
         extra.extend(config.models.iter().map(|named| (named.name.clone(), named.path.clone())));
-        // A file the user names so wins over the built-in model.
-        if config.models.iter().any(|named| named.name == builtin::ID) {
-            extra.remove(0);
-        }
         let hub = hub::Settings::from_env()?;
         let catalog = Catalog::new(CatalogConfig { models_dir: config.models_dir.clone(), hub, extra });
         Ok(Self { registry: Registry::new(catalog, config.registry.clone()), _builtin: builtin })
@@ -57,7 +50,7 @@ pub(crate) struct Given {
     pub engine: &'static dyn Engine,
     /// What its header says.
     pub info: ModelInfo,
-    /// Keeps a temporary built-in model on disk.
+    /// Keeps temporary built-in models on disk.
     _models: Option<Models>,
 }
 

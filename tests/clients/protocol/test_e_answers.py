@@ -155,7 +155,8 @@ def test_e71_models_are_listed_with_what_clients_look_for():
     by_id = {model["id"]: model for model in body["data"]}
     assert by_id["echo-tiny"]["context_length"] == 64
     assert by_id["echo-embed"]["capabilities"] == ["embedding"]
-    assert "chat" in by_id["tern-guide"]["capabilities"] and by_id["tern-guide"]["engine"] == "llama"
+    assert "chat" in by_id["tern-guide"]["capabilities"] and by_id["tern-guide"]["engine"] == "bitnet"
+    assert by_id["tern-guide-q8_0"]["engine"] == "llama"
 
 
 def test_e71_the_state_of_a_model_is_seen():
