@@ -6,7 +6,7 @@ use tern_engine::{BatchToken, DecodeError, Pos, SeqId, Wanted};
 
 use crate::{
     Event, FinishReason, GenerateError, PrefillProgress,
-    answer::{Chosen, Key},
+    answer::{Answer, Chosen, Key},
     plan::{Need, patience, prefill_budget, share},
     sequences::{CallError, guarded},
     worker::Worker,
@@ -24,19 +24,18 @@ const MOST_FAILURES: u32 = 3;
 struct Item {
     key: Key,
     count: usize,
+    /// Whether it is the token chosen last, and nothing else is left to compute.
+    decodes: bool,
     /// Row of its first logits, if it has any.
     row: Option<usize>,
 }
 
-/// What a forward pass teaches about its cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A token of each of some answers.
-    Decode,
-    /// Chunks of prompts, and a token of each answer already running, if they are mixed.
-    Prompts,
-    /// One answer on trial: it says nothing about the others.
-    Suspect,
+impl Item {
+    /// All tokens of `answer` from the one at `from` on.
+    fn rest_of(answer: &Answer, from: usize) -> Self {
+        let count = answer.tokens.len() - from;
+        Self { key: answer.key, count, decodes: answer.generated > 0 && count == 1, row: None }
+    }
 }
 
 /// How a forward pass ended.
@@ -59,16 +58,16 @@ impl Worker {
                 let (part, after) = rest.split_at(size.min(rest.len()));
                 rest = after;
                 for part in part.chunks(self.limits.max_batch_tokens) {
-                    if matches!(self.pass(part, Kind::Decode), Pass::PlanAgain) {
+                    if matches!(self.pass(part), Pass::PlanAgain) {
                         return;
                     }
                 }
             }
         } else if self.cost.mixes(decoding.len()) {
             let together: Vec<Item> = decoding.into_iter().chain(prompts).collect();
-            self.pass(&together, Kind::Prompts);
-        } else if matches!(self.pass(&decoding, Kind::Decode), Pass::Done) {
-            self.pass(&prompts, Kind::Prompts);
+            self.pass(&together);
+        } else if matches!(self.pass(&decoding), Pass::Done) {
+            self.pass(&prompts);
         }
     }
 
@@ -78,9 +77,9 @@ impl Worker {
         for key in suspects {
             let Some(answer) = self.active.iter().find(|answer| answer.key == key) else { continue };
             let Some(seq) = answer.seq else { continue };
-            let remaining = answer.tokens.len() - self.sequences.len(seq);
-            let count = remaining.min(ROWS_AT_ONCE).min(self.limits.max_batch_tokens);
-            self.pass(&[Item { key, count, row: None }], Kind::Suspect);
+            let mut item = Item::rest_of(answer, self.sequences.len(seq));
+            item.count = item.count.min(ROWS_AT_ONCE).min(self.limits.max_batch_tokens);
+            self.pass(&[item]);
         }
     }
 
@@ -91,13 +90,12 @@ impl Worker {
             for answer in &self.active {
                 let (Some(seq), false) = (answer.seq, answer.alone) else { continue };
                 let job = &self.jobs[&answer.key.0];
-                let remaining = answer.tokens.len() - self.sequences.len(seq);
-                let item = Item { key: answer.key, count: remaining, row: None };
-                if answer.generated > 0 && remaining == 1 {
+                let item = Item::rest_of(answer, self.sequences.len(seq));
+                if item.decodes {
                     decoding.push(item);
                 } else {
                     let rows = job.request.prompt_logprobs.is_some() && job.prompt_done.is_none();
-                    needs.push(Need { remaining, limit: if rows { ROWS_AT_ONCE } else { usize::MAX } });
+                    needs.push(Need { remaining: item.count, limit: if rows { ROWS_AT_ONCE } else { usize::MAX } });
                     prompts.push(item);
                 }
             }
@@ -125,7 +123,7 @@ impl Worker {
     }
 
     /// Runs one forward pass over `items` and handles what it gives.
-    fn pass(&mut self, items: &[Item], kind: Kind) -> Pass {
+    fn pass(&mut self, items: &[Item]) -> Pass {
         // Who left since the round began is not computed any more; the next round lets go of it.
         let mut items: Vec<Item> = items.iter().copied().filter(|item| self.is_wanted(item.key)).collect();
         if items.is_empty() {
@@ -150,7 +148,7 @@ impl Worker {
             self.shared.stats().steps += 1;
             match result {
                 Ok(()) => {
-                    self.learn(kind, &items, began.elapsed());
+                    self.learn(&items, began.elapsed());
                     break Ok(());
                 }
                 // The engine shares less than we count on; what is idle can go.
@@ -170,18 +168,12 @@ impl Worker {
         }
     }
 
-    fn learn(&mut self, kind: Kind, items: &[Item], time: Duration) {
-        match kind {
-            Kind::Decode => self.cost.record(items.len(), time),
-            Kind::Prompts => {
-                let is_decoding = |item: &Item| {
-                    let answer = self.active.iter().find(|answer| answer.key == item.key);
-                    item.count == 1 && answer.is_some_and(|answer| answer.generated > 0)
-                };
-                let decoding = items.iter().filter(|item| is_decoding(item)).count();
-                self.cost.record_prompts(self.batch.len() - decoding, decoding, time);
-            }
-            Kind::Suspect => {}
+    /// A pass over `items` took `time`.
+    fn learn(&mut self, items: &[Item], time: Duration) {
+        let decoding = items.iter().filter(|item| item.decodes).count();
+        match self.batch.len() - decoding {
+            0 => self.cost.record(decoding, time),
+            tokens => self.cost.record_prompts(tokens, decoding, time),
         }
     }
 
@@ -221,8 +213,7 @@ impl Worker {
             let from = self.sequences.len(seq);
             let to = from + item.count;
             self.sequences.append(seq, &answer.tokens[from..to]);
-            let decoded = answer.generated > 0 && item.count == 1 && to == answer.tokens.len();
-            if !decoded {
+            if !item.decodes {
                 let fresh = to.min(job.request.prompt.len()).saturating_sub(job.prompt_reached.max(from));
                 job.prompt_reached = job.prompt_reached.max(to.min(job.request.prompt.len()));
                 let mut stats = self.shared.stats();
