@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let _ = summary::model_info(&header);
     for tensor in header.tensors().iter().filter(|tensor| tensor.values() <= MOST_VALUES) {
-        let weights = &data[tensor.offset as usize..tensor.end() as usize];
+        let weights = &data[tensor.range()];
         for order in [Order::Blocks128, Order::Blocks64] {
             if let Ok(matrix) = Matrix::read(&tensor.name, tensor.kind, &tensor.shape, weights, order) {
                 assert!(matrix.codes.iter().all(|code| (-1..=1).contains(code)));

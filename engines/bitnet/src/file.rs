@@ -127,7 +127,7 @@ impl ModelFile {
 
     fn bytes(&self, tensor: &TensorInfo) -> &[u8] {
         // `open` has compared the end of every tensor with the mapping.
-        &self.map.bytes()[tensor.offset as usize..tensor.end() as usize]
+        &self.map.bytes()[tensor.range()]
     }
 
     /// A vector of `len` floats.
@@ -163,7 +163,7 @@ impl ModelFile {
             TernaryError::Kind { .. } => Refusal::Unsupported(error.to_string()),
             _ => Refusal::Invalid(error.to_string()),
         };
-        let place = tensor.offset as usize..tensor.end() as usize;
+        let place = tensor.range();
         if tensor.kind == TensorType::I2_S && self.order == Order::Blocks128 {
             let checked = I2s::check(name, &tensor.shape, data, self.order).map_err(wrong)?;
             return Ok(Ternary { codes: Cow::Borrowed(checked.codes), scale: checked.scale, place });
@@ -181,7 +181,7 @@ impl ModelFile {
             let why = if tensor.kind == TensorType::I2_S { ": ternary embeddings destroy a model" } else { "" };
             return Err(Refusal::Unsupported(format!("{name}: type {}{why}", tensor.kind)));
         }
-        let place = tensor.offset as usize..tensor.end() as usize;
+        let place = tensor.range();
         Ok(Rows { kind: tensor.kind, count, width, data: Data::Mapped(Arc::clone(&self.map), place) })
     }
 

@@ -1,5 +1,7 @@
 //! The table of tensors, and the checks of where their data lies.
 
+use std::ops::Range;
+
 use crate::{
     GgufError, TensorType,
     cursor::{Cursor, Place},
@@ -31,6 +33,11 @@ impl TensorInfo {
     /// One past its last byte. Checked against overflow when the table was read.
     pub fn end(&self) -> u64 {
         self.offset + self.bytes
+    }
+
+    /// Where its bytes are in a file that is in memory.
+    pub fn range(&self) -> Range<usize> {
+        self.offset as usize..self.end() as usize
     }
 }
 

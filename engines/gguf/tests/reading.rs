@@ -24,8 +24,8 @@ fn a_written_file_is_read_back_whole() {
     let [embedding, norm] = header.tensors() else { panic!("{:?}", header.tensors()) };
     assert_eq!((embedding.kind, &embedding.shape[..], embedding.bytes), (TensorType::Q8_0, &[64, 6][..], 408));
     assert_eq!(embedding.offset, header.data_offset());
-    assert_eq!(bytes[embedding.offset as usize..embedding.end() as usize], [1; 408]);
-    assert_eq!(bytes[norm.offset as usize..norm.end() as usize], [2; 256]);
+    assert_eq!(bytes[embedding.range()], [1; 408]);
+    assert_eq!(bytes[norm.range()], [2; 256]);
 }
 
 #[test]

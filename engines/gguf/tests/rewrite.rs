@@ -61,7 +61,7 @@ impl Folder {
 
 fn data<'a>(bytes: &'a [u8], header: &Header, name: &str) -> &'a [u8] {
     let tensor = header.tensor(name).unwrap_or_else(|| panic!("no tensor {name}"));
-    &bytes[tensor.offset as usize..tensor.end() as usize]
+    &bytes[tensor.range()]
 }
 
 fn float(bytes: &[u8], header: &Header, name: &str) -> f32 {

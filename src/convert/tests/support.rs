@@ -44,7 +44,7 @@ impl File {
 
     pub fn data(&self, name: &str) -> &[u8] {
         let tensor = self.tensor(name);
-        &self.bytes[tensor.offset as usize..tensor.end() as usize]
+        &self.bytes[tensor.range()]
     }
 
     pub fn matrix(&self, name: &str) -> Matrix {

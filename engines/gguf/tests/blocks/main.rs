@@ -23,7 +23,7 @@ impl Golden {
 
     fn tensor(&self, name: &str) -> (&TensorInfo, &[u8]) {
         let tensor = self.header.tensor(name).unwrap_or_else(|| panic!("no tensor {name}"));
-        (tensor, &self.bytes[tensor.offset as usize..tensor.end() as usize])
+        (tensor, &self.bytes[tensor.range()])
     }
 
     fn floats(&self, name: &str) -> Vec<f32> {

@@ -108,7 +108,7 @@ pub fn rewritten(fixture_name: &str, changes: &[(&str, MetaValue)], keep: impl F
         writer = writer.with(key, value.clone());
     }
     for tensor in header.tensors().iter().filter(|tensor| keep(&tensor.name)) {
-        let data = &bytes[tensor.offset as usize..tensor.end() as usize];
+        let data = &bytes[tensor.range()];
         writer = writer.with_tensor(&tensor.name, tensor.kind, &tensor.shape, data);
     }
     writer.to_bytes()
