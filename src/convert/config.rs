@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     ConvertError,
-    json::{Json, shown},
+    json::{Json, one_or_many},
 };
 
 /// Which graph a file gets, by its name in GGUF.
@@ -92,10 +92,7 @@ impl Config {
         // What transformers takes when the file is silent.
         let usual_theta = if graph == Graph::Bitnet158 { 500_000.0 } else { 10_000.0 };
         let eps = float("rms_norm_eps").ok_or_else(|| json.wrong("rms_norm_eps", "a number above 0"))?;
-        let id = |field: &str| {
-            let value = json.at(field);
-            value.as_array().map_or(Some(value), |ids| ids.first())?.as_u64()?.try_into().ok()
-        };
+        let id = |field: &str| one_or_many(json.at(field)).first()?.as_u64()?.try_into().ok();
         Ok(Self {
             graph,
             scale_means,
@@ -140,29 +137,16 @@ fn quantization(json: &Json, graph: Graph) -> Result<ScaleMeans, ConvertError> {
         return Err(json.wrong(AT, "one with quant_method \"bitnet\"; other Llama models are not ternary"));
     }
     if !about.is_null() && about["quant_method"] != "bitnet" {
-        return Err(ConvertError::wrong(
-            &json.path,
-            format!("{AT}.quant_method"),
-            shown(&about["quant_method"]),
-            "\"bitnet\"",
-        ));
+        return Err(json.wrong(&format!("{AT}.quant_method"), "\"bitnet\""));
     }
     if about["use_rms_norm"].as_bool() == Some(true) {
         let expected = "false: a norm before every projection has no place in this graph";
-        return Err(ConvertError::wrong(&json.path, format!("{AT}.use_rms_norm"), "true", expected));
+        return Err(json.wrong(&format!("{AT}.use_rms_norm"), expected));
     }
     match about["linear_class"].as_str() {
         Some("autobitlinear") => Ok(ScaleMeans::Multiplier),
         // What transformers takes when the file is silent.
         Some("bitlinear") | None => Ok(ScaleMeans::Divisor),
-        Some(_) => {
-            let got = shown(&about["linear_class"]);
-            Err(ConvertError::wrong(
-                &json.path,
-                format!("{AT}.linear_class"),
-                got,
-                "\"bitlinear\" or \"autobitlinear\"",
-            ))
-        }
+        Some(_) => Err(json.wrong(&format!("{AT}.linear_class"), "\"bitlinear\" or \"autobitlinear\"")),
     }
 }

@@ -135,7 +135,7 @@ fn floats(
         // The largest value that F16 holds; a scale of a block holds more, but such an embedding is no embedding.
         let sound = |value: &f32| value.is_finite() && (kind == TensorType::F32 || value.abs() < 65520.0);
         if let Some(at) = values.iter().position(|value| !sound(value)) {
-            let place = format!("{} row {} column {}", tensor.name, first + at / entry.columns, at % entry.columns);
+            let place = tensor.place(first * entry.columns + at, entry.columns);
             let expected = format!("a finite number that {kind} can hold");
             return Err(ConvertError::wrong(weights.path(tensor), place, values[at].to_string(), expected));
         }

@@ -57,6 +57,11 @@ impl Json {
     }
 }
 
+/// The elements of a list, or a value that stands alone for one.
+pub(crate) fn one_or_many(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
 /// A value for a message: short, and "nothing" for none.
 pub(crate) fn shown(value: &Value) -> String {
     let text = match value {

@@ -45,13 +45,14 @@ pub(crate) fn read(
                 tensor: format!("{}_scale", tensor.name),
             });
         };
-        let codes = unpack(&weights.bytes(tensor, 0, tensor.values())?, columns)
-            .map_err(|at| bad_code(weights, tensor, at, columns))?;
+        let codes = unpack(&weights.bytes(tensor, 0, tensor.values())?, columns).map_err(|at| {
+            ConvertError::wrong(weights.path(tensor), tensor.place(at, columns), "code 3", "0, 1 or 2")
+        })?;
         return Ok(Matrix { rows, columns, scale: multiplier(beside, means), codes });
     }
     let values = weights.floats(tensor, 0, tensor.values())?;
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-        let place = format!("{} row {} column {}", tensor.name, at / columns, at % columns);
+        let place = tensor.place(at, columns);
         return Err(ConvertError::wrong(weights.path(tensor), place, values[at].to_string(), "a finite number"));
     }
     if let Some((codes, scale)) = already_ternary(&values) {
@@ -97,11 +98,6 @@ fn unpack(packed: &[u8], columns: usize) -> Result<Vec<i8>, usize> {
         Some(at) => Err(at),
         None => Ok(codes),
     }
-}
-
-fn bad_code(weights: &Weights, tensor: &Tensor, at: usize, columns: usize) -> ConvertError {
-    let place = format!("{} row {} column {}", tensor.name, at / columns, at % columns);
-    ConvertError::wrong(weights.path(tensor), place, "code 3", "0, 1 or 2")
 }
 
 /// Codes and scale of values that are all -s, 0 or s. A matrix of zeros is not taken for one.

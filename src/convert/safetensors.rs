@@ -57,6 +57,11 @@ impl Tensor {
         self.shape.iter().product()
     }
 
+    /// Where value `at` is in a matrix of `columns`, for a message.
+    pub fn place(&self, at: usize, columns: usize) -> String {
+        format!("{} row {} column {}", self.name, at / columns, at % columns)
+    }
+
     /// For a message.
     pub fn shown(&self) -> String {
         format!("{:?} {:?}", self.dtype, self.shape)
@@ -186,12 +191,8 @@ impl Weights {
             Dtype::F16 => bytes.chunks_exact(2).map(|bytes| half::from_f16(pair(bytes))).collect(),
             Dtype::BF16 => bytes.chunks_exact(2).map(|bytes| half::from_bf16(pair(bytes))).collect(),
             Dtype::U8 => {
-                return Err(ConvertError::wrong(path_of(self, tensor), &*tensor.name, tensor.shown(), "floats"));
+                return Err(ConvertError::wrong(self.path(tensor), &*tensor.name, tensor.shown(), "floats"));
             }
         })
     }
-}
-
-fn path_of<'a>(weights: &'a Weights, tensor: &Tensor) -> &'a Path {
-    weights.path(tensor)
 }

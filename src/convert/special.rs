@@ -5,7 +5,12 @@ use std::{fs, io, path::Path};
 use serde_json::Value;
 use tern_gguf::write::Plan;
 
-use crate::{ConvertError, config::Config, json::Json, vocabulary::Vocabulary};
+use crate::{
+    ConvertError,
+    config::Config,
+    json::{Json, one_or_many},
+    vocabulary::Vocabulary,
+};
 
 const TEMPLATE_FILE: &str = "chat_template.jinja";
 
@@ -58,8 +63,7 @@ fn id(about: &Json, field: &str, vocabulary: &Vocabulary) -> Result<Option<u32>,
 }
 
 fn ids(value: &Value) -> Vec<u32> {
-    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    list.iter().filter_map(|id| id.as_u64()?.try_into().ok()).collect()
+    one_or_many(value).iter().filter_map(|id| id.as_u64()?.try_into().ok()).collect()
 }
 
 /// The template in its own file wins; of several named ones in the configuration the one called `default`.

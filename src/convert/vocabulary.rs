@@ -99,8 +99,7 @@ impl Vocabulary {
     /// The token that texts begin with, if the tokenizer puts one there.
     pub fn adds_bos(&self) -> Option<&str> {
         let post = self.json.at("post_processor");
-        let parts = post["processors"].as_array().map_or(std::slice::from_ref(post), Vec::as_slice);
-        parts.iter().find_map(|part| part["single"].get(0)?["SpecialToken"]["id"].as_str())
+        parts(post, "processors").iter().find_map(|part| part["single"].get(0)?["SpecialToken"]["id"].as_str())
     }
 
     pub fn write(&self, plan: &mut Plan) {
@@ -117,13 +116,15 @@ impl Vocabulary {
     }
 }
 
+/// The parts of a sequence, or the one part there is.
+fn parts<'a>(whole: &'a Value, list: &str) -> &'a [Value] {
+    whole[list].as_array().map_or(std::slice::from_ref(whole), Vec::as_slice)
+}
+
 /// A byte-level BPE and nothing else.
 fn check_kind(json: &Json) -> Result<(), ConvertError> {
-    let byte_level = |field: &str, list: &str| {
-        let part = json.at(field);
-        let parts = part[list].as_array().map_or(std::slice::from_ref(part), Vec::as_slice);
-        parts.iter().any(|part| part["type"] == "ByteLevel")
-    };
+    let byte_level =
+        |field: &str, list: &str| parts(json.at(field), list).iter().any(|part| part["type"] == "ByteLevel");
     if json.at("model.type") != "BPE" {
         return Err(json.wrong("model.type", "\"BPE\""));
     }
@@ -140,8 +141,7 @@ fn check_kind(json: &Json) -> Result<(), ConvertError> {
 /// The name of the pre-tokenizer that llama.cpp and we give to this one.
 fn recognise(json: &Json) -> Result<&'static str, ConvertError> {
     let pre = json.at("pre_tokenizer");
-    let parts = pre["pretokenizers"].as_array().map_or(std::slice::from_ref(pre), Vec::as_slice);
-    let named = parts.iter().filter_map(|part| {
+    let named = parts(pre, "pretokenizers").iter().filter_map(|part| {
         Some(match part["type"].as_str()? {
             // Without its own pattern it only spells bytes.
             "ByteLevel" if part["use_regex"].as_bool() == Some(false) => return None,
