@@ -17,6 +17,11 @@ use tempfile::{NamedTempFile, TempDir};
 /// The id of the one that answers when no other is chosen.
 pub const ID: &str = GUIDES[0].id;
 
+/// Whether a model of this id is one of them.
+pub fn is_builtin(id: &str) -> bool {
+    GUIDES.iter().any(|guide| guide.id == id)
+}
+
 /// A model in the binary.
 struct Guide {
     id: &'static str,

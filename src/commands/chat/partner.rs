@@ -62,7 +62,7 @@ impl Partner {
             }
         };
         let sampling = SamplingParams {
-            temperature: args.temperature.unwrap_or(if model.starts_with(builtin::ID) { 0.0 } else { 0.7 }),
+            temperature: args.temperature.unwrap_or(if builtin::is_builtin(&model) { 0.0 } else { 0.7 }),
             top_p: args.top_p,
             seed: args.seed,
             ..SamplingParams::default()
