@@ -18,22 +18,25 @@ if [ "$(uname -m)" != x86_64 ] || [ "$(uname)" != Linux ]; then
 fi
 
 cross=aarch64-linux-gnu-gcc
+# emulate: links what is in $out for AArch64 and runs it.
+emulate() {
+    $cross -static "$out"/*.o -lm -o "$out/check"
+    "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -cpu max "$out/check"
+    rm "$out"/*
+}
+
 compile $cross i2_ref.c
 compile $cross -march=armv8.2-a+dotprod i2_neon_dotprod.c
 compile $cross -march=armv8.2-a+dotprod t5_neon_dotprod.c
 compile $cross -march=armv8.2-a+dotprod+i8mm i2_neon_i8mm.c
 compile $cross -DPATH_NEON tests/check.c
-$cross -static "$out"/*.o -o "$out/check"
-"$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -cpu max "$out/check"
+emulate
 
-rm "$out"/*
 compile $cross f32_ref.c
 compile $cross f32_neon.c
 compile $cross -DPATH_NEON tests/check_f32.c
-$cross -static "$out"/*.o -lm -o "$out/check"
-"$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -cpu max "$out/check"
+emulate
 
-rm "$out"/*
 compile cc -mavx2 -mavxvnni i2_avxvnni.c # as it is built, if only to see that it can be
 if grep -qw avx512_vnni /proc/cpuinfo; then
     compile cc -mavx2 -mavx512vl -mavx512vnni -DTERN_VNNI_AS_EVEX i2_avxvnni.c
