@@ -348,6 +348,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "parallel",
             "queue",
             "threads",
+            "cache_ram",
             "flash_attn",
             "gpu_layers",
             "i2s_block",
@@ -364,6 +365,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "parallel",
             "queue",
             "threads",
+            "cache_ram",
             "flash_attn",
             "gpu_layers",
             "i2s_block",
@@ -380,6 +382,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "parallel",
             "queue",
             "threads",
+            "cache_ram",
             "flash_attn",
             "gpu_layers",
             "i2s_block",
@@ -391,7 +394,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "templates",
         ],
     ),
-    ("bench", &["parallel", "queue", "keep_alive", "echo", "default_model", "templates"]),
+    ("bench", &["parallel", "queue", "cache_ram", "keep_alive", "echo", "default_model", "templates"]),
 ];
 
 /// The definition of all commands, with help that is to the point.

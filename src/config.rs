@@ -237,6 +237,7 @@ fn complete_registry(models: ModelArgs) -> RegistryConfig {
             Some(KvArg::Q8_0) => KvType::Q8_0,
             Some(KvArg::F32) => KvType::F32,
         },
+        cache_ram: models.cache_ram.map_or(default.cache_ram, |size| size.0),
         flash_attention: match models.flash_attn {
             None | Some(FlashArg::Auto) => None,
             Some(FlashArg::On) => Some(true),

@@ -84,6 +84,13 @@ pub struct ModelArgs {
     /// memory and costs a little exactness, f32 takes twice as much and rounds nothing. [default: f16]
     #[arg(long, env = "TERN_KV_TYPE", value_name = "TYPE")]
     pub kv_type: Option<KvArg>,
+    /// Memory in which each model keeps conversations outside its KV cache while others run, at most as much as the KV
+    /// cache itself takes. [default: 512MiB]
+    ///
+    /// With 0, finished conversations stay in the KV cache until their place is needed; their cells slow the running ones
+    /// down, and fewer are remembered. Models of the bitnet engine need none.
+    #[arg(long, env = "TERN_CACHE_RAM", value_name = "SIZE")]
+    pub cache_ram: Option<Size>,
     /// Flash attention: less memory traffic on long contexts; auto lets the engine choose. [default: auto]
     #[arg(long, env = "TERN_FLASH_ATTN", value_name = "WHEN")]
     pub flash_attn: Option<FlashArg>,
@@ -291,6 +298,7 @@ impl ModelArgs {
             threads: self.threads.or(lower.threads),
             batch_size: self.batch_size.or(lower.batch_size),
             kv_type: self.kv_type.or(lower.kv_type),
+            cache_ram: self.cache_ram.or(lower.cache_ram),
             flash_attn: self.flash_attn.or(lower.flash_attn),
             gpu_layers: self.gpu_layers.or(lower.gpu_layers),
             head: self.head.or(lower.head),

@@ -9,12 +9,15 @@ use tern_scheduler::{Histogram, Stats};
 /// Name, help text and value of a figure.
 type Figure = (&'static str, &'static str, fn(&Stats) -> f64);
 
-const GAUGES: [Figure; 5] = [
+const GAUGES: [Figure; 6] = [
     ("tern_requests_waiting", "Requests in the queue.", |s| s.waiting as f64),
     ("tern_requests_running", "Answers being computed.", |s| s.running as f64),
     ("tern_kv_cells", "Tokens the KV cache can hold.", |s| s.kv_cells.into()),
     ("tern_kv_cells_used", "Tokens in the KV cache, kept ones included.", |s| s.kv_cells_used.into()),
     ("tern_kv_cells_cached", "Tokens kept in the KV cache for reuse only.", |s| s.kv_cells_cached.into()),
+    ("tern_kv_saved_bytes", "Memory of conversations kept outside the KV cache (--cache-ram).", |s| {
+        s.saved_bytes as f64
+    }),
 ];
 
 const COUNTERS: [Figure; 12] = [
@@ -29,7 +32,7 @@ const COUNTERS: [Figure; 12] = [
     ("tern_steps_total", "Forward passes.", |s| s.steps as f64),
     ("tern_split_rounds_total", "Decode rounds run in parts because that is faster.", |s| s.split_rounds as f64),
     ("tern_preemptions_total", "Answers set aside because the KV cells did not suffice.", |s| s.preemptions as f64),
-    ("tern_evictions_total", "Kept sequences given up because their cells were needed.", |s| s.evictions as f64),
+    ("tern_evictions_total", "Kept sequences given up because their place was needed.", |s| s.evictions as f64),
 ];
 
 /// Name, help text and value of a histogram.

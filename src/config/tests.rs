@@ -47,6 +47,7 @@ fn every_flag_of_serve_is_a_key_of_the_file() {
         ("threads", "2"),
         ("batch-size", "256"),
         ("kv-type", "\"q8_0\""),
+        ("cache-ram", "\"1GiB\""),
         ("flash-attn", "\"off\""),
         ("gpu-layers", "99"),
         ("head", "\"q6_k\""),

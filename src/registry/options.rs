@@ -18,6 +18,8 @@ pub struct RegistryConfig {
     pub batch_size: u32,
     /// Threads of a forward pass.
     pub threads: u32,
+    /// Most bytes of conversations kept outside the KV cache by each model, where its engine can.
+    pub cache_ram: u64,
     /// How keys and values are stored.
     pub kv_type: KvType,
     /// Flash attention: `None` lets the engine choose.
@@ -63,6 +65,7 @@ impl RegistryConfig {
             max_sequences: (self.parallel * 2).max(8),
             max_batch_tokens: self.batch_size.min(kv_cells).max(1),
             threads: self.threads,
+            saved_bytes: self.cache_ram,
             kv_type: self.kv_type,
             flash_attention: self.flash_attention,
             gpu_layers: self.gpu_layers,
@@ -92,6 +95,7 @@ impl Default for RegistryConfig {
             queue: 64,
             batch_size: 512,
             threads: crate::machine::threads().count,
+            cache_ram: 512 << 20,
             kv_type: KvType::F16,
             flash_attention: None,
             gpu_layers: 0,

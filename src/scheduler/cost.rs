@@ -114,8 +114,12 @@ impl CostModel {
 
     /// Whether a step with prompts and `decoding` sequences is to be one pass.
     pub fn mixes(&mut self, decoding: usize) -> bool {
-        if decoding == 0 || self.apart(LEAST_CHUNK, decoding).is_none() {
+        if decoding == 0 {
             return true;
+        }
+        // Only apart can it be learned what they take apart.
+        if self.apart(LEAST_CHUNK, decoding).is_none() {
+            return false;
         }
         self.mixing_rounds += 1;
         !self.mixed.known()
@@ -341,13 +345,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_split_before_both_costs_are_known() {
+    fn prompts_and_streams_are_computed_apart_until_it_is_known_what_that_takes() {
         let mut model = CostModel::new(8);
-        assert!(model.mixes(7));
         for _ in 0..3 {
+            assert!(!model.mixes(7), "mixed passes would never tell what a step of seven takes");
+            model.record(7, Duration::from_millis(80));
             model.record_prompts(80, 0, Duration::from_millis(340));
         }
-        assert!(model.mixes(7));
+        assert!(model.mixes(7), "now it can be compared");
     }
 
     #[test]

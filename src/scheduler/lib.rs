@@ -53,6 +53,7 @@ mod rng;
 pub mod sampler;
 mod select;
 mod sequences;
+mod shelf;
 mod softmax;
 pub mod stats;
 mod step;

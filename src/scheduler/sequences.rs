@@ -1,13 +1,17 @@
 //! The decoder's sequences as a cache: which tokens each holds, who uses it, and what a new prompt may share.
 //!
 //! A sequence is free (empty), active (a running answer's) or idle (left by an answer that ended). Idle ones are kept
-//! until their number or their cells are needed, least recently used first.
+//! until their number or their cells are needed, least recently used first; where the decoder can save them they go on
+//! the shelf (`shelf.rs`) rather than out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tern_engine::{DecodeError, Decoder, DecoderLimits, Pos, SeqId, Token};
 
-use crate::cells::{Cell, Cells};
+use crate::{
+    cells::{Cell, Cells},
+    shelf::{Shelf, Shelved},
+};
 
 #[derive(Debug, Default)]
 struct Sequence {
@@ -32,6 +36,9 @@ impl Sequence {
 /// A common prefix shorter than this (the beginning of a chat template) says nothing about a history still being of use.
 const SAYS_SOMETHING: usize = 16;
 
+/// An idle sequence of which fewer cells than this are its own is in nobody's way.
+const IN_THE_WAY: usize = 64;
+
 /// A sequence made ready for a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
@@ -42,13 +49,13 @@ pub struct Placed {
 }
 
 /// All sequences of a decoder.
-#[derive(Debug)]
 pub struct Sequences {
     all: Vec<Sequence>,
     cells: Cells,
+    shelf: Shelf,
     limits: DecoderLimits,
     clock: u64,
-    /// Idle sequences given up so far.
+    /// Idle sequences given up for good so far.
     pub evictions: u64,
 }
 
@@ -61,7 +68,7 @@ impl Sequences {
     /// All sequences empty.
     pub fn new(limits: DecoderLimits) -> Self {
         let all = (0..limits.max_sequences).map(|_| Sequence::default()).collect();
-        Self { all, cells: Cells::default(), limits, clock: 0, evictions: 0 }
+        Self { all, cells: Cells::default(), shelf: Shelf::new(limits.saved_bytes), limits, clock: 0, evictions: 0 }
     }
 
     /// How many tokens `seq` holds.
@@ -72,6 +79,11 @@ impl Sequences {
     /// Cells in use.
     pub fn used_cells(&self) -> usize {
         self.cells.used()
+    }
+
+    /// Bytes of sequences kept outside the cache.
+    pub fn saved_bytes(&self) -> u64 {
+        self.shelf.bytes()
     }
 
     /// Cells that running answers hold.
@@ -87,7 +99,8 @@ impl Sequences {
     /// How many tokens of `target` some sequence holds already; at most all but one, since the last token is always
     /// computed to have its logits.
     pub fn longest_prefix(&self, target: &[Token]) -> usize {
-        (0..self.all.len()).map(|seq| self.usable_prefix(seq, target)).max().unwrap_or(0)
+        let held = (0..self.all.len()).map(|seq| self.usable_prefix(seq, target)).max().unwrap_or(0);
+        self.on_shelf(target).map_or(held, |(_, common)| common.max(held))
     }
 
     fn usable_prefix(&self, seq: usize, target: &[Token]) -> usize {
@@ -109,6 +122,13 @@ impl Sequences {
             (common, sequence.is_idle() && common == sequence.tokens.len(), sequence.used)
         })?;
         let common = prefix(self, source);
+        if reuse
+            && let Some((index, longer)) = self.on_shelf(target)
+            && longer >= common + SAYS_SOMETHING
+            && let Some(placed) = self.take_back(decoder, index, longer)
+        {
+            return Some(placed);
+        }
         if common == 0 {
             let seq = self.free_up(decoder, None)?;
             self.all[seq].active = true;
@@ -146,6 +166,80 @@ impl Sequences {
         let tail = self.cells.exclusive(&sequence.cells[common..]);
         let loss = self.cells.exclusive(&self.all[other].cells);
         self.least_useful(None) == Some(source) || (tail <= common / 4 && tail <= loss)
+    }
+
+    /// The entry of the shelf that has the most of `target`, and how much.
+    fn on_shelf(&self, target: &[Token]) -> Option<(usize, usize)> {
+        self.shelf.longest_prefix(target, !self.limits.partial_sequences)
+    }
+
+    /// Makes the first `common` tokens of entry `index` of the shelf a running answer's sequence. `None` if there is no
+    /// room, or the decoder fails.
+    fn take_back(&mut self, decoder: &mut dyn Decoder, index: usize, common: usize) -> Option<Placed> {
+        // Making room may put others on the shelf, so the entry is taken first.
+        let entry = self.shelf.take(index);
+        let seq = if self.make_room(decoder, entry.tokens.len()) { self.free_up(decoder, None) } else { None };
+        let Some(seq) = seq else {
+            self.shelf.put(entry);
+            return None;
+        };
+        if let Err(error) = guarded(|| decoder.kv_restore(&entry.saved, seq as SeqId)) {
+            tracing::warn!(%error, "a sequence put aside could not be brought back; it is computed again");
+            return None;
+        }
+        let cells = entry.tokens.iter().map(|_| self.cells.allocate()).collect();
+        self.all[seq] = Sequence { tokens: entry.tokens.clone(), cells, active: true, used: self.clock };
+        self.leave(seq as SeqId);
+        let kept = entry.tokens.len();
+        if common < kept - kept / 4 {
+            // Most of it is of no use to this prompt and may be to the next.
+            self.shelf.put(entry);
+        }
+        self.take_over(decoder, seq, common)
+    }
+
+    /// Puts the idle sequence least recently used of those whose cells are in the way of running answers on the shelf.
+    /// One at a time, so that no stream waits for many.
+    pub fn put_aside(&mut self, decoder: &mut dyn Decoder) {
+        if !self.shelf.is_open() || self.cells.pinned() == self.cells.used() {
+            return;
+        }
+        let in_the_way = |&seq: &usize| {
+            let sequence = &self.all[seq];
+            let own = self.cells.exclusive(&sequence.cells);
+            // One that shares most of its cells would take them twice, outside and in.
+            sequence.is_idle() && own >= IN_THE_WAY && 2 * own >= sequence.cells.len()
+        };
+        if let Some(seq) = (0..self.all.len()).filter(in_the_way).min_by_key(|&seq| self.all[seq].used) {
+            self.give_up(decoder, seq);
+        }
+    }
+
+    /// Empties an idle sequence: onto the shelf if it may be of use, else for good.
+    fn give_up(&mut self, decoder: &mut dyn Decoder, seq: usize) {
+        let sequence = &self.all[seq];
+        let own = self.cells.exclusive(&sequence.cells);
+        if !self.shelf.is_open() || own < SAYS_SOMETHING {
+            self.evictions += 1;
+            return self.clear(decoder, seq);
+        }
+        let mut saved = None;
+        let result = guarded(|| {
+            saved = Some(decoder.kv_save(seq as SeqId)?);
+            Ok(())
+        });
+        match (result, saved) {
+            (Ok(()), Some(saved)) => {
+                let (tokens, used) = (self.all[seq].tokens.clone(), self.all[seq].used);
+                self.evictions += self.shelf.put(Shelved { tokens, saved, used });
+            }
+            (Err(error), _) => {
+                tracing::warn!(%error, seq, "an idle sequence could not be put aside; it is dropped");
+                self.evictions += 1;
+            }
+            (Ok(()), None) => {}
+        }
+        self.clear(decoder, seq);
     }
 
     fn take_over(&mut self, decoder: &mut dyn Decoder, seq: usize, common: usize) -> Option<Placed> {
@@ -209,6 +303,7 @@ impl Sequences {
         for seq in 0..self.all.len() {
             self.drop_sequence(decoder, seq as SeqId);
         }
+        self.shelf.clear();
     }
 
     /// Gives idle sequences up until `needed` cells are free. Returns whether they are.
@@ -228,8 +323,7 @@ impl Sequences {
         // One that shares all its cells frees none, unless others that share them go too; they come last.
         let victim = idle.min_by_key(|&seq| (self.cells.exclusive(&self.all[seq].cells) == 0, self.all[seq].used));
         let Some(victim) = victim else { return false };
-        self.evictions += 1;
-        self.clear(decoder, victim);
+        self.give_up(decoder, victim);
         true
     }
 
@@ -239,8 +333,7 @@ impl Sequences {
             return Some(free);
         }
         let victim = self.least_useful(keep)?;
-        self.evictions += 1;
-        self.clear(decoder, victim);
+        self.give_up(decoder, victim);
         Some(victim)
     }
 

@@ -64,6 +64,8 @@ pub struct Stats {
     pub kv_cells_used: u32,
     /// Of these, cells that only idle sequences hold: they are kept for reuse and given up when needed.
     pub kv_cells_cached: u32,
+    /// Bytes of idle sequences kept outside the cache.
+    pub saved_bytes: u64,
     /// Requests accepted.
     pub requests: u64,
     /// Requests answered to their end.
@@ -88,7 +90,7 @@ pub struct Stats {
     pub split_rounds: u64,
     /// Answers set aside because the KV cells did not suffice.
     pub preemptions: u64,
-    /// Idle sequences given up because their cells or ids were needed.
+    /// Idle sequences given up for good because their cells, their ids or their memory were needed.
     pub evictions: u64,
     /// From submission to leaving the queue.
     pub queue_time: Histogram,

@@ -107,6 +107,9 @@ impl Worker {
         }
         self.admit();
         self.start_admitted();
+        if !self.active.is_empty() {
+            self.sequences.put_aside(self.decoder.as_mut());
+        }
         self.publish();
         self.compute();
         self.publish();
@@ -220,6 +223,7 @@ impl Worker {
         stats.parked = self.parked.len();
         stats.kv_cells_used = self.sequences.used_cells() as u32;
         stats.kv_cells_cached = (self.sequences.used_cells() - self.sequences.pinned_cells()) as u32;
+        stats.saved_bytes = self.sequences.saved_bytes();
         stats.evictions = self.sequences.evictions;
         stats.step_costs.clear();
         stats.step_costs.extend(self.cost.known().map(|(sequences, seconds, measured)| StepCost {

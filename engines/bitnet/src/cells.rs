@@ -134,6 +134,7 @@ mod tests {
             context_length: count,
             kv_cells: count,
             partial_sequences: true,
+            saved_bytes: 0,
         })
     }
 

@@ -112,6 +112,7 @@ fn load(path: &Path, options: &LoadOptions, progress: Progress<'_>) -> Result<Lo
         context_length: model.graph.context_length.min(kv_cells),
         kv_cells,
         partial_sequences: true,
+        saved_bytes: 0,
     };
     let embeds = model.graph.embeds;
     let forward = Forward::new(model, kernels, pool, limits, options.kv_type)?;

@@ -89,6 +89,7 @@ pub fn options() -> LoadOptions {
         kv_type: KvType::F16,
         flash_attention: None,
         gpu_layers: 0,
+        saved_bytes: 1 << 20,
         ..LoadOptions::default()
     }
 }

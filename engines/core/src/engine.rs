@@ -53,6 +53,8 @@ pub struct LoadOptions {
     pub max_batch_tokens: u32,
     /// Threads of a forward pass.
     pub threads: u32,
+    /// Most bytes of sequences kept outside the cache, by engines that can; never more than the cache itself takes.
+    pub saved_bytes: u64,
     /// How keys and values are stored.
     pub kv_type: KvType,
     /// Flash attention: `None` lets the engine choose.
@@ -75,6 +77,7 @@ impl Default for LoadOptions {
             max_sequences: 8,
             max_batch_tokens: 512,
             threads: 1,
+            saved_bytes: 0,
             kv_type: KvType::F16,
             flash_attention: None,
             gpu_layers: 0,

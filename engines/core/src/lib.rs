@@ -24,7 +24,7 @@ pub use embed::Embedder;
 pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Progress, TextModel};
 pub use error::{DecodeError, EngineError};
 pub use info::{CUT, Capability, Cost, Head, KvType, ModelInfo};
-pub use text::{Decoder, DecoderLimits, Tokenizer};
+pub use text::{Decoder, DecoderLimits, SavedSequence, Tokenizer};
 
 /// A token id: an index into the model's vocabulary.
 pub type Token = u32;

@@ -1,5 +1,7 @@
 //! The two traits behind every text model.
 
+use std::any::Any;
+
 use crate::{Batch, DecodeError, EngineError, Pos, SeqId, Token};
 
 /// Text to tokens and back. Shared between threads; every call is pure.
@@ -47,6 +49,17 @@ pub struct DecoderLimits {
     /// Whether [`Decoder::kv_truncate`] may cut a sequence anywhere and [`Decoder::kv_copy`] may copy any prefix.
     /// Recurrent models can only drop a sequence whole or copy it whole.
     pub partial_sequences: bool,
+    /// Most bytes of sequences that may be kept outside the cache ([`Decoder::kv_save`]); 0 where the decoder cannot
+    /// save, or saving is of no use: where idle sequences cost running ones nothing and cells are plenty.
+    pub saved_bytes: u64,
+}
+
+/// A sequence outside the cache. Only the decoder that made it can read it.
+pub struct SavedSequence {
+    /// Bytes that it takes.
+    pub bytes: u64,
+    /// What the decoder keeps of it.
+    pub state: Box<dyn Any + Send>,
 }
 
 /// A model that turns batches of tokens into logits, over numbered sequences with their KV cache.
@@ -86,4 +99,22 @@ pub trait Decoder: Send {
     /// `DecodeError::Unsupported` when the model cannot copy that prefix; any error when a sequence does not exist,
     /// `from` is shorter than `len` or `to` is not empty. The cache is as it was.
     fn kv_copy(&mut self, from: SeqId, to: SeqId, len: Pos) -> Result<(), DecodeError>;
+
+    /// Copies a sequence out of the cache, which stays as it is: an idle one can then be freed and brought back.
+    ///
+    /// # Errors
+    /// `DecodeError::Unsupported` when the decoder cannot, any error when there is no such sequence.
+    fn kv_save(&mut self, seq: SeqId) -> Result<SavedSequence, DecodeError> {
+        Err(DecodeError::Unsupported(format!("this engine cannot save sequence {seq}")))
+    }
+
+    /// Makes `seq`, which must be empty, what was saved, whichever sequence it was saved from.
+    ///
+    /// # Errors
+    /// `DecodeError::KvFull` when the cells do not suffice; any error when `seq` is not empty or another decoder saved
+    /// it. The cache is as it was.
+    fn kv_restore(&mut self, saved: &SavedSequence, seq: SeqId) -> Result<(), DecodeError> {
+        let _ = saved;
+        Err(DecodeError::Unsupported(format!("this engine cannot restore sequence {seq}")))
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, LoadOptions, Pos, SeqId, Tokenizer, Wanted};
+use tern_engine::{
+    Batch, DecodeError, Decoder, DecoderLimits, LoadOptions, Pos, SavedSequence, SeqId, Tokenizer, Wanted,
+};
 
 use crate::{
     kv::Cache,
@@ -32,6 +34,7 @@ impl EchoDecoder {
             context_length: settings.context.min(kv_cells),
             kv_cells,
             partial_sequences: true,
+            saved_bytes: options.saved_bytes,
         };
         let cache = Cache::new(limits.max_sequences, kv_cells);
         Self { settings, limits, vocabulary: Arc::clone(Vocabulary::shared()), cache, logits: Vec::new() }
@@ -130,5 +133,24 @@ impl Decoder for EchoDecoder {
 
     fn kv_copy(&mut self, from: SeqId, to: SeqId, len: Pos) -> Result<(), DecodeError> {
         self.cache.copy(from, to, len)
+    }
+
+    fn kv_save(&mut self, seq: SeqId) -> Result<SavedSequence, DecodeError> {
+        let tokens = self.cache.get(seq)?.tokens.clone();
+        Ok(SavedSequence { bytes: 4 * tokens.len() as u64, state: Box::new(tokens) })
+    }
+
+    fn kv_restore(&mut self, saved: &SavedSequence, seq: SeqId) -> Result<(), DecodeError> {
+        let Some(tokens) = saved.state.downcast_ref::<Vec<u32>>() else {
+            return Err(DecodeError::InvalidBatch("another engine saved this sequence".into()));
+        };
+        if !self.cache.get(seq)?.tokens.is_empty() {
+            return Err(DecodeError::InvalidBatch(format!("sequence {seq} is not empty")));
+        }
+        if tokens.len() > self.cache.free_cells() {
+            return Err(DecodeError::KvFull { needed: tokens.len() });
+        }
+        tokens.iter().for_each(|&token| self.cache.push(seq, token));
+        Ok(())
     }
 }

@@ -23,6 +23,12 @@ pub(crate) fn longest_input(info: &ModelInfo, causal: bool, kv_cells: u32) -> u3
 /// Bytes of a token in llama.cpp's two tables and ours, with its merge.
 const TOKEN_BYTES: u64 = 420;
 
+/// Most bytes of sequences that are kept outside the cache: as many as `options` allow, and as the cache could hold.
+pub(crate) fn saved_bytes(info: &ModelInfo, options: &LoadOptions) -> u64 {
+    let cache = options.kv_type.bytes(info.kv_values_per_token).saturating_mul(options.kv_cells.into());
+    options.saved_bytes.min(cache)
+}
+
 /// The library, its threads and the graph.
 const BASE_BYTES: u64 = 12 << 20;
 
@@ -38,6 +44,7 @@ pub(crate) fn estimate(info: &ModelInfo, options: &LoadOptions) -> Cost {
         let tokens = options.max_batch_tokens.min(options.kv_cells);
         (u64::from(tokens), u64::from(options.max_sequences), options.kv_cells)
     };
+    let saved = if embeds { 0 } else { saved_bytes(info, options) };
     // Alive at once at the widest point of a layer: the residual stream and its norm, and the three of a gated
     // feed-forward network, which is about four times as wide as the hidden state.
     let activations = tokens * u64::from(info.hidden_size) * 4 * (2 + 3 * 4);
@@ -48,6 +55,6 @@ pub(crate) fn estimate(info: &ModelInfo, options: &LoadOptions) -> Cost {
         weights_bytes: info.weights_bytes,
         kv_bytes_per_token: options.kv_type.bytes(info.kv_values_per_token),
         context_tokens: cells,
-        fixed_bytes: BASE_BYTES + vocabulary + 2 * rows * row + activations + mask,
+        fixed_bytes: BASE_BYTES + vocabulary + 2 * rows * row + activations + mask + saved,
     }
 }

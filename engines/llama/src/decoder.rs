@@ -3,9 +3,9 @@
 //! llama.cpp aborts the process on a batch it does not like, so everything about a batch is checked here first. The
 //! lengths of the sequences are kept here too: llama.cpp knows positions, and only of cells it has not reused.
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SeqId, Wanted};
+use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SavedSequence, SeqId, Wanted};
 
-use crate::ffi::{Context, DecodeFailure, TokenBatch};
+use crate::ffi::{Context, DecodeFailure, SequenceState, TokenBatch};
 
 /// What the decoder must know of the model.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,14 @@ pub(crate) struct ModelShape {
     pub(crate) window: Option<u32>,
     /// Whether sequences have a recurrent state.
     pub(crate) recurrent: bool,
+    /// Most bytes of saved sequences.
+    pub(crate) saved_bytes: u64,
+}
+
+/// What [`LlamaDecoder`] saves of a sequence.
+struct Saved {
+    state: SequenceState,
+    length: Pos,
 }
 
 /// A [`Decoder`] over one llama.cpp context.
@@ -43,6 +51,7 @@ impl LlamaDecoder {
             context_length: shape.context_length.min(kv_cells),
             kv_cells,
             partial_sequences: !shape.recurrent,
+            saved_bytes: shape.saved_bytes,
         };
         Self {
             batch: TokenBatch::new(context.n_batch()),
@@ -192,6 +201,32 @@ impl Decoder for LlamaDecoder {
             return Err(DecodeError::Unsupported(format!("llama.cpp cannot copy sequence {from}")));
         }
         self.lengths[to as usize] = len;
+        Ok(())
+    }
+
+    fn kv_save(&mut self, seq: SeqId) -> Result<SavedSequence, DecodeError> {
+        let length = self.length(seq)?;
+        let state =
+            self.context.save(seq).map_err(|said| DecodeError::Unsupported(format!("sequence {seq}: {said}")))?;
+        Ok(SavedSequence { bytes: state.bytes() as u64, state: Box::new(Saved { state, length }) })
+    }
+
+    fn kv_restore(&mut self, saved: &SavedSequence, seq: SeqId) -> Result<(), DecodeError> {
+        let Some(saved) = saved.state.downcast_ref::<Saved>() else {
+            return Err(DecodeError::InvalidBatch("another engine saved this sequence".into()));
+        };
+        let taken = self.length(seq)?;
+        if taken != 0 {
+            return Err(DecodeError::InvalidBatch(format!(
+                "sequence {seq} holds {taken} tokens and cannot be restored to"
+            )));
+        }
+        // The cells are the one thing it can lack: the state is of a context of the same model and settings.
+        if !self.context.restore(&saved.state, seq) {
+            self.context.remove(seq, 0);
+            return Err(DecodeError::KvFull { needed: saved.length as usize });
+        }
+        self.lengths[seq as usize] = saved.length;
         Ok(())
     }
 }

@@ -104,6 +104,7 @@ fn decoder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Result
         context_length: model.n_ctx_train(),
         window: header.window,
         recurrent: model.has_recurrent_state(),
+        saved_bytes: cost::saved_bytes(&header.info, options),
     };
     Ok(LlamaDecoder::new(context, shape, max_sequences, options.max_batch_tokens.max(1)))
 }

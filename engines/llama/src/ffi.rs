@@ -22,6 +22,7 @@ use llama_cpp_2::{
     context::{
         LlamaContext,
         params::{KvCacheType, LlamaContextParams, LlamaPoolingType},
+        session::{LlamaStateSeqFlags, SeqState},
     },
     llama_backend::LlamaBackend,
     llama_batch::LlamaBatch,
@@ -214,6 +215,16 @@ self_cell::self_cell! {
 /// The state of sequences over a model, and the buffers of a forward pass.
 pub(crate) struct Context(OwnedContext);
 
+/// A sequence copied out of a context: cells of every layer with their positions.
+pub(crate) struct SequenceState(SeqState);
+
+impl SequenceState {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.byte_len()
+    }
+}
+
 /// What a decode that did not succeed was.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DecodeFailure {
@@ -319,6 +330,16 @@ impl Context {
     pub(crate) fn copy(&mut self, from: SeqId, to: SeqId, len: Option<Pos>) -> bool {
         let start = len.map(|_| 0);
         self.with_raw(|context| context.kv_cache_seq_cp(from as i32, to as i32, start, len)).is_ok()
+    }
+
+    /// Copies a sequence below `n_seq_max` out.
+    pub(crate) fn save(&self, seq: SeqId) -> Result<SequenceState, String> {
+        self.raw().state_seq_get(seq as i32, LlamaStateSeqFlags::empty()).map(SequenceState).map_err(|e| e.to_string())
+    }
+
+    /// Puts what was saved into a sequence below `n_seq_max`, which must be empty; false if there are not enough cells.
+    pub(crate) fn restore(&mut self, state: &SequenceState, seq: SeqId) -> bool {
+        self.with_raw(|context| context.state_seq_set(&state.0, seq as i32)).is_ok()
     }
 
     /// The oldest position of a sequence that is still there; negative if there is none.

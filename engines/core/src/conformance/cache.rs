@@ -11,6 +11,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "a copy and its source go their own ways", run: branches },
     Check { name: "a copy stays when its source is freed", run: source_freed },
     Check { name: "a shared prefix takes its cells once", run: shared_cells },
+    Check { name: "a saved sequence comes back as another", run: saved },
+    Check { name: "restoring what does not fit changes nothing", run: saved_without_room },
 ];
 
 const NO_PARTS: Outcome = Outcome::DoesNotApply("the model holds sequences whole (partial_sequences is false)");
@@ -122,5 +124,71 @@ fn shared_cells(load: Load<'_>, tolerance: Tolerance) -> Checked {
     let logits = subject.feed(1, &tail)?;
     let whole = [&prompt[..], &tail].concat();
     subject.agree(&format!("a shared prefix of {length} tokens"), &logits, &fresh(load, tolerance, &whole)?)?;
+    Ok(Outcome::Passed)
+}
+
+const NO_SAVING: Outcome = Outcome::DoesNotApply("the decoder does not save sequences (saved_bytes is 0)");
+
+fn saved(load: Load<'_>, tolerance: Tolerance) -> Checked {
+    let mut subject = Subject::load(load, tolerance)?;
+    if subject.limits.saved_bytes == 0 {
+        return Ok(NO_SAVING);
+    }
+    let (prompt, noise) = (subject.prompt(15, 30), subject.prompt(16, 40));
+    // Beside another, so that its cells do not lie together.
+    subject.feed_together(&[(0, &prompt[..12]), (1, &noise[..12])])?;
+    subject.feed_together(&[(0, &prompt[12..26]), (1, &noise[12..26])])?;
+    let saved = subject.save(0)?;
+    if saved.bytes == 0 {
+        return Err(Failure("a saved sequence of 26 tokens says that it takes no bytes".into()));
+    }
+    let still = subject.feed(0, &prompt[26..])?;
+    let anew = fresh(load, tolerance, &prompt)?;
+    subject.agree("a sequence that was saved and goes on", &still, &anew)?;
+    subject.truncate(0, 0)?;
+    subject.feed(2, &noise)?;
+    for (seq, name) in [(3, "a restored sequence"), (0, "a sequence restored twice")] {
+        subject.restore(&saved, seq, 26)?;
+        let logits = subject.feed(seq, &prompt[26..])?;
+        subject.agree(name, &logits, &anew)?;
+    }
+    if subject.limits.partial_sequences {
+        let other = subject.prompt(17, 5);
+        subject.truncate(3, 20)?;
+        let logits = subject.feed(3, &other)?;
+        let whole = [&prompt[..20], &other].concat();
+        subject.agree("a restored sequence that was cut", &logits, &fresh(load, tolerance, &whole)?)?;
+    }
+    if subject.decoder.kv_restore(&saved, 0).is_ok() {
+        return Err(Failure("a sequence was restored over one that is not empty".into()));
+    }
+    let foreign = crate::SavedSequence { bytes: 1, state: Box::new("of another engine") };
+    if subject.decoder.kv_restore(&foreign, 1).is_ok() || subject.decoder.kv_restore(&foreign, 5).is_ok() {
+        return Err(Failure("a sequence that another engine saved was restored".into()));
+    }
+    Ok(Outcome::Passed)
+}
+
+fn saved_without_room(load: Load<'_>, tolerance: Tolerance) -> Checked {
+    let mut subject = Subject::load(load, tolerance)?;
+    let limits = subject.limits;
+    if limits.saved_bytes == 0 {
+        return Ok(NO_SAVING);
+    }
+    let length = (limits.kv_cells as usize * 2 / 3).min(limits.context_length as usize - 8);
+    if length * 2 <= limits.kv_cells as usize {
+        return Ok(Outcome::DoesNotApply("two sequences of full length fit anyway"));
+    }
+    let (prompt, tail) = (subject.prompt(18, length), subject.prompt(19, 4));
+    subject.feed(0, &prompt)?;
+    let saved = subject.save(0)?;
+    if subject.decoder.kv_restore(&saved, 1).is_ok() {
+        return Err(Failure(format!("{length} tokens were restored twice into {} cells", limits.kv_cells)));
+    }
+    let logits = subject.feed(0, &tail)?;
+    let whole = [&prompt[..], &tail].concat();
+    subject.agree("a sequence beside one that did not fit", &logits, &fresh(load, tolerance, &whole)?)?;
+    let logits = subject.feed(1, &tail)?;
+    subject.agree("the sequence it did not fit into", &logits, &fresh(load, tolerance, &tail)?)?;
     Ok(Outcome::Passed)
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Failure, Load, Tolerance, comparison, options};
-use crate::{Batch, BatchToken, DecodeError, Decoder, DecoderLimits, Pos, SeqId, Token, Tokenizer, Wanted};
+use crate::{
+    Batch, BatchToken, DecodeError, Decoder, DecoderLimits, Pos, SavedSequence, SeqId, Token, Tokenizer, Wanted,
+};
 
 /// A loaded text model, and how long its sequences are.
 pub(super) struct Subject {
@@ -99,6 +101,18 @@ impl Subject {
         let outcome = self.decoder.kv_copy(from, to, len);
         outcome.map_err(|error| Failure(format!("kv_copy of {len} tokens of sequence {from} to {to}: {error}")))?;
         self.lengths[to as usize] = len;
+        Ok(())
+    }
+
+    pub fn save(&mut self, seq: SeqId) -> Result<SavedSequence, Failure> {
+        self.decoder.kv_save(seq).map_err(|error| Failure(format!("kv_save of sequence {seq}: {error}")))
+    }
+
+    /// Restores a sequence of `len` tokens.
+    pub fn restore(&mut self, saved: &SavedSequence, seq: SeqId, len: Pos) -> Result<(), Failure> {
+        let outcome = self.decoder.kv_restore(saved, seq);
+        outcome.map_err(|error| Failure(format!("kv_restore of {len} tokens to sequence {seq}: {error}")))?;
+        self.lengths[seq as usize] = len;
         Ok(())
     }
 

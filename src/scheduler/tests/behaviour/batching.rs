@@ -16,11 +16,13 @@ fn a_long_prompt_never_stalls_running_streams_by_more_than_one_chunk() {
     assert_eq!(collect(long).choices[0].tokens.len(), 1);
     collect(stream);
     let passes = model.gate.passes();
-    let mixed: Vec<_> = passes.iter().skip(1).filter(|pass| pass.tokens() > 4).collect();
-    assert!(mixed.len() >= 3000 / 128, "{} passes with prompt tokens", mixed.len());
-    for pass in mixed {
-        assert!(pass.sequences.contains(&(running, 1)), "the stream takes part in every step: {pass:?}");
-        assert!(pass.tokens() <= 128, "{pass:?}");
+    // In the same pass or in one of its own before it, whichever is measured to be faster.
+    let steps: Vec<_> = passes.windows(2).filter(|pair| pair[1].tokens() > 4).collect();
+    assert!(steps.len() >= 3000 / 128, "{} passes with prompt tokens", steps.len());
+    for pair in steps {
+        let served = pair.iter().any(|pass| pass.sequences.contains(&(running, 1)));
+        assert!(served, "the stream takes part in every step: {pair:?}");
+        assert!(pair[1].tokens() <= 128, "{pair:?}");
     }
 }
 
@@ -45,9 +47,10 @@ fn streams_are_decoded_together_and_join_as_they_come() {
     let first = model.submit(GenerateRequest { max_tokens: Some(50), ..request(prompt(1, 10)) });
     model.gate.wait_for_pass(1);
     let others: Vec<_> = (2..5).map(|i| model.submit(request(prompt(i, 10)))).collect();
-    model.gate.step();
-    model.gate.step();
-    assert_eq!(model.gate.passes()[2].sequences.len(), 4, "{:?}", model.gate.passes());
+    for _ in 0..3 {
+        model.gate.step();
+    }
+    assert_eq!(model.gate.passes()[3].sequences.len(), 4, "{:?}", model.gate.passes());
     model.gate.open();
     for stream in others.into_iter().chain([first]) {
         assert!(collect(stream).error.is_none());

@@ -7,5 +7,6 @@ mod determinism;
 mod failures;
 mod prefixes;
 mod sampling;
+mod shelf; // conversations put aside outside the cache
 mod support;
 mod text;

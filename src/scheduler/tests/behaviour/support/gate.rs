@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SeqId};
+use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SavedSequence, SeqId};
 
 /// One forward pass: tokens of each sequence in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +37,7 @@ struct State {
     passes: Vec<Pass>,
     trouble: Option<Trouble>,
     copies: usize,
+    saves: usize,
 }
 
 /// The test's side.
@@ -77,6 +78,11 @@ impl Gate {
     /// Copies of prefixes so far.
     pub fn copies(&self) -> usize {
         self.state.lock().unwrap().copies
+    }
+
+    /// Sequences saved outside the cache so far.
+    pub fn saves(&self) -> usize {
+        self.state.lock().unwrap().saves
     }
 
     pub fn make_trouble(&self, trouble: Option<Trouble>) {
@@ -148,6 +154,19 @@ impl Decoder for Gated {
 
     fn logits(&self, row: usize) -> &[f32] {
         self.nan.as_deref().unwrap_or_else(|| self.inner.logits(row))
+    }
+
+    fn kv_save(&mut self, seq: SeqId) -> Result<SavedSequence, DecodeError> {
+        self.gate.state.lock().unwrap().saves += 1;
+        let saved = self.inner.kv_save(seq)?;
+        Ok(SavedSequence { bytes: saved.bytes, state: Box::new((saved, self.lengths[seq as usize])) })
+    }
+
+    fn kv_restore(&mut self, saved: &SavedSequence, seq: SeqId) -> Result<(), DecodeError> {
+        let (saved, length) = saved.state.downcast_ref::<(SavedSequence, u32)>().expect("saved by this decoder");
+        self.inner.kv_restore(saved, seq)?;
+        self.lengths[seq as usize] = *length;
+        Ok(())
     }
 
     fn kv_truncate(&mut self, seq: SeqId, from: Pos) -> Result<(), DecodeError> {

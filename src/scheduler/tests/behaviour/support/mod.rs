@@ -24,6 +24,8 @@ pub struct Setup {
     pub sequences: u32,
     /// Whether prefixes can be cut and copied anywhere.
     pub partial: bool,
+    /// Bytes of sequences kept outside the cache; echo takes four a token.
+    pub saved: u64,
     /// Whether forward passes wait for the test from the start.
     pub gated: bool,
 }
@@ -38,6 +40,7 @@ impl Default for Setup {
             cells: 8192,
             sequences: 8,
             partial: true,
+            saved: 0,
             gated: false,
         }
     }
@@ -59,6 +62,7 @@ impl Setup {
             kv_type: KvType::F16,
             flash_attention: None,
             gpu_layers: 0,
+            saved_bytes: self.saved,
             ..LoadOptions::default()
         };
         let model = EchoEngine.load(&ModelSource::Script(self.script.into()), &options, &mut |_| true);
