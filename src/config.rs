@@ -142,10 +142,10 @@ impl Config {
         Ok(Self {
             file,
             models_dir: places.models_dir.unwrap_or_else(|| data_dir.join("models")),
-            data_dir,
             models: places.models,
             server: complete_server(server, &default_model)?,
-            registry: complete_registry(models),
+            registry: complete_registry(models, &data_dir),
+            data_dir,
             default_model,
             log: places.log.map(|log| log.0),
             log_format: places.log_format.unwrap_or_default(),
@@ -216,7 +216,7 @@ fn absolute(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-fn complete_registry(models: ModelArgs) -> RegistryConfig {
+fn complete_registry(models: ModelArgs, data_dir: &Path) -> RegistryConfig {
     let default = RegistryConfig::default();
     let memory_budget = match models.memory_budget {
         None => default.memory_budget,
@@ -254,6 +254,7 @@ fn complete_registry(models: ModelArgs) -> RegistryConfig {
         kernels: models.kernels.map(|kernels| kernels.name().to_owned()),
         keep_alive: models.keep_alive.map_or(default.keep_alive, |span| span.0),
         memory_budget,
+        rewritten_dir: Some(data_dir.join("rewritten")),
         echo: models.echo.unwrap_or(default.echo),
         templates: models.templates.into_iter().map(|t| TemplateOverride { model: t.name, path: t.path }).collect(),
     }

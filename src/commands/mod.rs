@@ -66,7 +66,8 @@ impl Given {
         let entry = models.registry.status(text)?.entry;
         let slot = engines().iter().find(|slot| slot.name == entry.engine);
         let engine = slot.ok_or_else(|| Error::Refused(format!("no engine \"{}\"", entry.engine)))?.engine()?;
-        Ok(Self { name: entry.id, source: entry.source, engine, info: entry.info, _models: Some(models) })
+        let source = models.registry.source(&entry, &mut |_| true)?;
+        Ok(Self { name: entry.id, source, engine, info: entry.info, _models: Some(models) })
     }
 
     /// Its file, if it has one.

@@ -53,6 +53,26 @@ pub fn engine_for(info: &ModelInfo) -> Option<&'static dyn Engine> {
     by_name(name)?.engine().ok()
 }
 
+/// Whether llama.cpp computes the ternary model in `path` rightly, once rewritten in a type that it reads.
+///
+/// # Errors
+/// The reason why it is not offered there, for people.
+pub(crate) fn llama_twin(path: &std::path::Path) -> Result<(), String> {
+    let llama = by_name("llama").ok_or("there is no engine called llama")?;
+    llama.engine().map_err(|error| error.to_string())?;
+    computes(path)
+}
+
+#[cfg(feature = "bitnet")]
+fn computes(path: &std::path::Path) -> Result<(), String> {
+    tern_bitnet::llama_cpp_computes_it(path)
+}
+
+#[cfg(not(feature = "bitnet"))]
+fn computes(_: &std::path::Path) -> Result<(), String> {
+    Err("the engine of ternary models is not in this build".into())
+}
+
 /// The engine called `name`.
 pub(crate) fn by_name(name: &str) -> Option<&'static EngineSlot> {
     engines().iter().find(|slot| slot.name == name)

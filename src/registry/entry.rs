@@ -18,6 +18,8 @@ pub struct ModelEntry {
     pub source: ModelSource,
     /// What the header says.
     pub info: ModelInfo,
+    /// Whether its engine gets the file rewritten (`rewritten.rs`), as it cannot read it as it is.
+    pub rewritten: bool,
     /// When the file was last changed, for `created`.
     pub modified: SystemTime,
 }

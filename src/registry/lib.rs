@@ -12,6 +12,7 @@ mod loaded;
 pub mod machine;
 mod options;
 mod registry;
+mod rewritten;
 mod table;
 
 pub use embedding::{EmbedError, EmbedHandle};

@@ -36,6 +36,8 @@ pub struct RegistryConfig {
     pub keep_alive: Option<Duration>,
     /// Bytes all loaded models may take together.
     pub memory_budget: u64,
+    /// Where files rewritten for another engine are kept; `None`: such models cannot be loaded.
+    pub rewritten_dir: Option<PathBuf>,
     /// List the models of the echo engine.
     pub echo: bool,
     /// Chat templates that replace the ones in the files.
@@ -104,6 +106,7 @@ impl Default for RegistryConfig {
             kernels: None,
             keep_alive: Some(Duration::from_secs(30 * 60)),
             memory_budget: budget,
+            rewritten_dir: None,
             echo: false,
             templates: Vec::new(),
         }

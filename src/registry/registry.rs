@@ -12,13 +12,14 @@ use std::{
 
 use tern_catalog::Catalog;
 use tern_chat::{ChatModel, ChatModelConfig};
-use tern_engine::{Cost, EngineError};
+use tern_engine::{Cost, EngineError, ModelSource};
+use tern_gguf::blocks::ternary::Order;
 use tern_scheduler::{Scheduler, SchedulerConfig};
 use tokio::sync::watch;
 
 use crate::{
     EmbedHandle, Lease, LoadState, Loaded, ModelEntry, ModelStatus, RegistryConfig, RegistryError, TextHandle,
-    engines::by_name, machine, table::Table,
+    engines::by_name, machine, rewritten, table::Table,
 };
 
 /// What is known about a model that is in memory or on its way there.
@@ -134,6 +135,24 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// What the engine of `entry` is given: its file, rewritten first where the engine cannot read it as it is. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be rewritten.
+    pub fn source(
+        &self,
+        entry: &ModelEntry,
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<ModelSource, EngineError> {
+        if !entry.rewritten {
+            return Ok(entry.source.clone());
+        }
+        let config = &self.0.config;
+        let files = self.0.table.entries().into_iter().map(|entry| entry.source);
+        let order = if config.i2s_block == 64 { Order::Blocks64 } else { Order::Blocks128 };
+        rewritten::file(&entry.source, order, config.rewritten_dir.as_deref(), files, progress).map(ModelSource::Path)
     }
 
     /// Follows a load: the share done, 0 to 1, while it is under way.
@@ -271,11 +290,14 @@ impl Registry {
         let options = config.load_options(&entry.info);
         let failed = |source: EngineError| RegistryError::Load { id: entry.id.clone(), source: source.into() };
         let engine = by_name(entry.engine).ok_or(RegistryError::ShuttingDown)?.engine().map_err(failed)?;
-        let mut report = |share: f32| {
+        let report = |share: f32| {
             progress.send_replace(Loading::Share(share.clamp(0.0, 1.0)));
             !cancel.load(Ordering::Acquire)
         };
-        let model = engine.load(&entry.source, &options, &mut report).map_err(failed)?;
+        let source = self.source(&entry, &mut |share| report(share / 2.0)).map_err(failed)?;
+        let first = if entry.rewritten { 0.5 } else { 0.0 };
+        let mut report = |share: f32| report(first + share * (1.0 - first));
+        let model = engine.load(&source, &options, &mut report).map_err(failed)?;
         if cancel.load(Ordering::Acquire) {
             return Err(failed(EngineError::Cancelled));
         }

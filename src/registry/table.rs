@@ -8,11 +8,12 @@ use std::{
 };
 
 use tern_catalog::Catalog;
-use tern_engine::{EngineError, ModelInfo, ModelSource};
+use tern_engine::{Capability, EngineError, ModelInfo, ModelSource};
 
 use crate::{
     ModelEntry, RegistryError,
-    engines::{by_name, echo_scripts, engines},
+    engines::{by_name, echo_scripts, engines, llama_twin},
+    rewritten::{self, at_llama},
 };
 
 /// Folders are read again at most this often.
@@ -23,6 +24,8 @@ struct Inspected {
     modified: SystemTime,
     bytes: u64,
     result: Result<(&'static str, ModelInfo), String>,
+    /// Of a ternary model: whether llama.cpp computes it rightly too.
+    twin: Option<Result<(), String>>,
 }
 
 #[derive(Default)]
@@ -126,17 +129,32 @@ impl Table {
                 if let Err(reason) = &result {
                     tracing::warn!(model = %local.id, "cannot be used: {reason}");
                 }
-                state.headers.insert(local.path.clone(), Inspected { modified, bytes, result });
+                let ternary = matches!(&result, Ok((engine, info)) if *engine == "bitnet"
+                    && info.capabilities.contains(&Capability::Completion));
+                let twin = ternary.then(|| llama_twin(&local.path));
+                state.headers.insert(local.path.clone(), Inspected { modified, bytes, result, twin });
             }
-            match &state.headers[&local.path].result {
-                Ok((engine, info)) => entries.push(ModelEntry {
-                    id: local.id,
-                    aliases: local.aliases,
-                    engine,
-                    source: ModelSource::Path(local.path),
-                    info: info.clone(),
-                    modified,
-                }),
+            let inspected = &state.headers[&local.path];
+            match &inspected.result {
+                Ok((engine, info)) => {
+                    let entry = ModelEntry {
+                        id: local.id,
+                        aliases: local.aliases,
+                        engine,
+                        source: ModelSource::Path(local.path),
+                        info: info.clone(),
+                        rewritten: false,
+                        modified,
+                    };
+                    let twin = inspected.twin.as_ref().map(|twin| twin.as_ref().map(|()| rewritten::twin(&entry)));
+                    let (id, aliases) = (at_llama(&entry.id), entry.aliases.iter().map(|a| at_llama(a)).collect());
+                    entries.push(entry);
+                    match twin {
+                        Some(Ok(twin)) => entries.push(twin),
+                        Some(Err(reason)) => unusable.push((id, aliases, reason.clone())),
+                        None => {}
+                    }
+                }
                 Err(reason) => unusable.push((local.id, local.aliases, reason.clone())),
             }
         }
@@ -177,7 +195,7 @@ fn echo_entry(id: &str) -> Result<ModelEntry, RegistryError> {
     let info = info.unwrap_or(Err(EngineError::NotBuilt { engine: "echo", feature: "" }));
     let info = info.map_err(|error| RegistryError::Unusable { id: id.to_owned(), reason: error.to_string() })?;
     let (id, modified) = (id.to_owned(), SystemTime::UNIX_EPOCH);
-    Ok(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, modified })
+    Ok(ModelEntry { id, aliases: Vec::new(), engine: "echo", source, info, rewritten: false, modified })
 }
 
 /// The engine a name asks for, if there is none of that name.

@@ -5,6 +5,7 @@
  * 32767; each loop says after how many blocks. */
 #if defined(__x86_64__)
 #include "panel_avx2.h"
+#include "peak.h"
 
 /* One token, rows part .. part+3 of at most 16 blocks. Fields stay at one of two scales, 1 and 4, so that a shift serves
  * two of them. A lane of scale 4 grows by at most 2 * 2032 = 4064 a block: it is folded after 8 blocks, at most 32 512.
@@ -102,4 +103,7 @@ void tern_i2_gemm_avx2(const uint8_t *w, size_t groups, size_t k, const int8_t *
         panel_product(scratch, k / 4, q, ldq, n, qsum, d + g * 8, ldd, now * 8);
     }
 }
+
+#define FIRST(sum) _mm_cvtsi128_si32(_mm256_castsi256_si128(sum))
+TERN_PEAK(tern_peak_avx2, __m256i, __m256i, _mm256_setzero_si256(), _mm256_set1_epi8, FIRST, PAIRS, 32)
 #endif

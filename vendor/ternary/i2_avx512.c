@@ -6,6 +6,7 @@
  * which are exact. A lane of the largest scale grows by at most 4 * 128 * 127 = 65 024 a block: 5.4e8 at k = 2^20. */
 #if defined(__x86_64__)
 #include "avx512.h"
+#include "peak.h"
 
 /* One token: 8 rows with 4 scales, 16 accumulators. */
 static void gemv1(const uint8_t *w, size_t groups, size_t blocks, const int8_t *q, int32_t qsum, int32_t *d) {
@@ -154,4 +155,7 @@ void tern_i2_gemm_avx512(const uint8_t *w, size_t groups, size_t k, const int8_t
         panel_product(scratch, k / 4, q, ldq, n, qsum, d + g * 8, ldd, now * 8);
     }
 }
+
+#define FIRST(sum) _mm_cvtsi128_si32(_mm512_castsi512_si128(sum))
+TERN_PEAK(tern_peak_avx512, __m512i, __m512i, _mm512_setzero_si512(), _mm512_set1_epi8, FIRST, DOT, 64)
 #endif

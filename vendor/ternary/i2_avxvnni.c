@@ -4,6 +4,7 @@
  * by at most 2 * 4 * 8 * 127 = 8128 a block: 6.7e7 at k = 2^20. For more tokens all fields are shifted down. */
 #if defined(__x86_64__)
 #include "ymm.h"
+#include "peak.h"
 
 /* acc += codes (unsigned) . q (signed), four bytes a lane; q in a register or in memory. Assembly for two reasons: gcc 12
  * spills accumulators that intrinsics update in a loop, and the tests run this file on processors that have the
@@ -131,4 +132,7 @@ void tern_i2_gemm_avxvnni(const uint8_t *w, size_t groups, size_t k, const int8_
         }
     }
 }
+
+#define FIRST(sum) _mm_cvtsi128_si32(_mm256_castsi256_si128(sum))
+TERN_PEAK(tern_peak_avxvnni, __m256i, __m256i, _mm256_setzero_si256(), _mm256_set1_epi8, FIRST, DOT, 32)
 #endif

@@ -4,6 +4,7 @@
  * of sdot, which is signed: at most 8 here, so they may stay at scale 4. */
 #if defined(__aarch64__)
 #include "neon.h"
+#include "peak.h"
 
 /* One token, 8 rows: one shift serves two fields, and the sums of scale 4 are kept apart. A lane of theirs grows by at
  * most 4 * 4 * 8 * 127 = 16 256 a block: 1.4e8 at k = 2^20. */
@@ -159,4 +160,8 @@ void tern_i2_gemm_dotprod(const uint8_t *w, size_t groups, size_t k, const int8_
         }
     }
 }
+
+#define SDOT(sum, codes, q) sum = vdotq_s32(sum, codes, q)
+#define FIRST(sum) vgetq_lane_s32(sum, 0)
+TERN_PEAK(tern_peak_dotprod, int32x4_t, int8x16_t, vdupq_n_s32(0), vdupq_n_s8, FIRST, SDOT, 16)
 #endif

@@ -4,6 +4,7 @@
  * [k/8][32 rows][8 columns], so that 16 bytes are an operand. */
 #if defined(__aarch64__)
 #include "neon.h"
+#include "peak.h"
 
 /* Up to 8 tokens times 8 rows: 4 pairs of rows, `pairs` of tokens, 16 accumulators at most, each [row, row][token, token].
  * With an odd number the last token is taken twice. */
@@ -73,4 +74,8 @@ void tern_i2_gemm_i8mm(const uint8_t *w, size_t groups, size_t k, const int8_t *
         }
     }
 }
+
+#define SMMLA(sum, codes, q) sum = vmmlaq_s32(sum, codes, q)
+#define FIRST(sum) vgetq_lane_s32(sum, 0)
+TERN_PEAK(tern_peak_i8mm, int32x4_t, int8x16_t, vdupq_n_s32(0), vdupq_n_s8, FIRST, SMMLA, 32)
 #endif

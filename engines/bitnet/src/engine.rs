@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use tern_engine::{
     Capability, Cost, DecoderLimits, Engine, EngineBuild, EngineError, Head, LoadOptions, LoadedModel, ModelInfo,
-    ModelSource, Progress, TextModel, Tokenizer,
+    ModelSource, Peak, Progress, TextModel, Tokenizer,
 };
-use tern_gguf::{Header, blocks::ternary::Order, summary};
+use tern_gguf::{Header, TensorInfo, TensorType as T, blocks::ternary::Order, summary};
 use tern_ternary::{Path as Kernels, ints::Format};
 use tern_tokenizer::{GgufTokenizer, Overrides};
 
@@ -49,6 +49,17 @@ impl Engine for BitnetEngine {
 
     fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost {
         cost::estimate(info, options)
+    }
+
+    fn peak(&self, source: &ModelSource, options: &LoadOptions) -> Option<Peak> {
+        let header = Header::read(source.gguf_for(self.name()).ok()?).ok()?;
+        let ternary = header.tensors().iter().filter(|tensor| {
+            let kind = tensor.kind;
+            tensor.name.starts_with("blk.") && matches!(kind, T::I2_S | T::TQ1_0 | T::TQ2_0 | T::IQ2_BN)
+        });
+        let per_second =
+            tern_ternary::multiply_adds_per_second(kernels(options.kernels.as_deref()).ok()?, options.threads)?;
+        Some(Peak { per_second, per_token: ternary.map(TensorInfo::values).sum() })
     }
 
     fn load(

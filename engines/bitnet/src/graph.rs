@@ -24,7 +24,7 @@ pub(crate) enum Gate {
 
 impl Gate {
     /// By architecture, unless the file says otherwise.
-    fn of(header: &Header, architecture: &str) -> Result<Self, Refusal> {
+    pub(crate) fn of(header: &Header, architecture: &str) -> Result<Self, Refusal> {
         let key = format!("{architecture}.hidden_activation");
         match header.str(&key) {
             Some("relu2") => return Ok(Self::Relu2),

@@ -121,6 +121,14 @@ pub trait Engine: Send + Sync {
     /// What the model would take with these options.
     fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost;
 
+    /// Multiply-adds a second that this processor could do at most in the arithmetic this engine computes prompts with,
+    /// and how many of them a token of a prompt takes in the model. Measured now, in a fraction of a second. `None` where
+    /// the engine does not know.
+    fn peak(&self, source: &ModelSource, options: &LoadOptions) -> Option<Peak> {
+        let _ = (source, options);
+        None
+    }
+
     /// Loads the model. Blocks; may take minutes.
     ///
     /// # Errors
@@ -131,6 +139,15 @@ pub trait Engine: Send + Sync {
         options: &LoadOptions,
         progress: Progress<'_>,
     ) -> Result<LoadedModel, EngineError>;
+}
+
+/// What limits a prompt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peak {
+    /// Multiply-adds a second of all threads together.
+    pub per_second: f64,
+    /// Multiply-adds in that arithmetic for each token.
+    pub per_token: u64,
 }
 
 /// A text model, ready to run.

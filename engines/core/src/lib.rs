@@ -21,7 +21,7 @@ pub mod text;
 
 pub use batch::{Batch, BatchToken, Wanted};
 pub use embed::Embedder;
-pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Progress, TextModel};
+pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Peak, Progress, TextModel};
 pub use error::{DecodeError, EngineError};
 pub use info::{CUT, Capability, Cost, Head, KvType, ModelInfo};
 pub use text::{Decoder, DecoderLimits, SavedSequence, Tokenizer};

@@ -3,4 +3,5 @@
 pub mod floats;
 pub mod ints;
 pub mod memory;
+pub mod peak;
 pub mod sparse;

@@ -12,5 +12,7 @@ mod ffi;
 pub mod floats;
 pub mod ints;
 mod path;
+mod peak;
 
 pub use path::Path;
+pub use peak::multiply_adds_per_second;

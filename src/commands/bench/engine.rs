@@ -38,6 +38,10 @@ pub(super) struct Report {
     peak_memory_bytes: Option<u64>,
     /// Tokens a second of the prompt.
     prefill: Spread,
+    /// The share of the processor's peak in the arithmetic of prompts that this comes to, where the engine tells it.
+    prefill_limit_percent: Option<f64>,
+    /// That peak, in multiply-adds a second.
+    multiply_adds_per_second: Option<f64>,
     decode: Vec<Decode>,
     /// Bytes a second, and the size of the buffer.
     memory_read: Option<(f64, u64)>,
@@ -110,6 +114,7 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
     let peak_memory_bytes = peak_memory();
     drop(decoder);
     status.set("measuring the memory");
+    let peak = given.engine.peak(&given.source, &options);
     let memory_read = bandwidth::measure(options.threads);
     let weights_read_bytes = weights_read(given);
     let kv = given.engine.estimate(&given.info, &options).kv_bytes_per_token;
@@ -121,6 +126,7 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
         let limit_percent = memory_read.map(|(rate, _)| steps * bytes_per_step as f64 / rate * 100.0);
         Some(Decode { sequences, tokens_per_second, bytes_per_step, limit_percent })
     });
+    let prefill = Spread::of(&prefill).unwrap_or(Spread { min: 0.0, median: 0.0, max: 0.0 });
     Ok(Report {
         threads: options.threads,
         prompt_tokens: plan.prompt_tokens,
@@ -128,7 +134,9 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
         runs: plan.runs,
         load_seconds,
         peak_memory_bytes,
-        prefill: Spread::of(&prefill).unwrap_or(Spread { min: 0.0, median: 0.0, max: 0.0 }),
+        prefill_limit_percent: peak.map(|peak| prefill.median * peak.per_token as f64 / peak.per_second * 100.0),
+        multiply_adds_per_second: peak.map(|peak| peak.per_second),
+        prefill,
         decode: decode.collect(),
         memory_read,
         weights_read_bytes,
@@ -234,24 +242,29 @@ impl Report {
             "{name}: {} threads, prompt of {} tokens, {} generated, {} runs\n\n",
             self.threads, self.prompt_tokens, self.generate, self.runs
         );
-        let mut table = Table::new(["TOKENS/S", "MEDIAN", "MIN", "MAX", "OF THE MEMORY'S LIMIT"]).right(&[1, 2, 3, 4]);
+        let mut table = Table::new(["TOKENS/S", "MEDIAN", "MIN", "MAX", "OF THE LIMIT"]).right(&[1, 2, 3, 4]);
         let mut row = |name: String, spread: &Spread, limit: String| {
             let number = |n: f64| format!("{n:.1}");
             table.row([name, number(spread.median), number(spread.min), number(spread.max), limit]);
         };
-        row("prefill".to_owned(), &self.prefill, String::new());
+        let peak = self.prefill_limit_percent.map_or(String::new(), |percent| format!("{percent:.0} % of the peak"));
+        row("prefill".to_owned(), &self.prefill, peak);
         for decode in &self.decode {
             let name = match decode.sequences {
                 1 => "decode".to_owned(),
                 n => format!("decode, {n} sequences"),
             };
-            let limit = decode.limit_percent.map_or("unknown".to_owned(), |percent| format!("{percent:.0} %"));
+            let limit =
+                decode.limit_percent.map_or("unknown".to_owned(), |percent| format!("{percent:.0} % of memory"));
             row(name, &decode.tokens_per_second, limit);
         }
         text.push_str(&table.render());
         let mut facts = Table::plain();
         facts.row(["load", &format!("{:.2} s", self.load_seconds)]);
         facts.row(["peak memory", &self.peak_memory_bytes.map_or("unknown".to_owned(), output::size)]);
+        if let Some(peak) = self.multiply_adds_per_second {
+            facts.row(["integer peak", &format!("{:.2} T multiply-adds/s, int8, on registers", peak / 1e12)]);
+        }
         facts.row([
             "memory read",
             &match self.memory_read {

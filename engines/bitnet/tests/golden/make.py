@@ -144,7 +144,7 @@ class Fixture:
     def save(self, out):
         self.check_all_filled()
         size = self.file.write(HERE / f"{out}.gguf")
-        assert size < 320 * 1024, (out, size)
+        assert size < 352 * 1024, (out, size)
         print(f"{out}.gguf {size} bytes")
 
 
@@ -306,7 +306,7 @@ def bitnet_b158():
 
 def bitnet_silu():
     name = "bitnet"
-    sizes = {"hidden_size": 256, "intermediate_size": 128, "num_attention_heads": 4, "num_key_value_heads": 1}
+    sizes = {"hidden_size": 256, "intermediate_size": 256, "num_attention_heads": 4, "num_key_value_heads": 1}
     # Some matrices have a part of their scale in a tensor beside them.
     apart = lambda layer, ours: 1.75 if layer == 0 and ours in ("attn_q", "attn_v", "ffn_gate", "ffn_down") else 1.0
     fixture, vocabulary = bitnet_fixture(name, name, "silu", sizes, "llama-bpe", apart=apart)
