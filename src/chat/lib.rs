@@ -27,5 +27,5 @@ pub use error::{TemplateError, TurnError};
 pub use model::{ChatModel, ChatModelConfig, Rendered};
 pub use reasoning::ReasoningMode;
 pub use template::Clock;
-pub use turn::Turn;
+pub use turn::{TimedToken, Turn};
 pub use types::*;
