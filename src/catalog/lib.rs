@@ -23,5 +23,6 @@ pub mod table;
 pub use catalog::{Catalog, CatalogConfig, RemoteInfo, Resolution};
 pub use hub::{Cancel, OnProgress, Progress, PullError, Stage};
 pub use local::{LocalModel, Origin};
+pub use split::all_parts;
 pub use reference::{HubFile, Reference, ReferenceError};
 pub use table::{Entry, Quant};

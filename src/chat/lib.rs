@@ -14,6 +14,7 @@ mod fallback;
 mod framing;
 mod generation;
 mod model;
+pub mod parameters;
 mod pyjson;
 mod reasoning;
 mod splitter;
