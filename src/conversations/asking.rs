@@ -115,9 +115,11 @@ impl Conversations {
     ) -> Result<Reader, ConversationError> {
         let asked = Instant::now();
         let inner = self.0.clone();
-        let plan = tokio::task::spawn_blocking(move || plan(&inner)).await.map_err(|_| ConversationError::Internal)??;
+        let plan =
+            tokio::task::spawn_blocking(move || plan(&inner)).await.map_err(|_| ConversationError::Internal)??;
         let (conversation, answer) = (plan.conversation.id.clone(), plan.answer.id.clone());
-        let answering = self.0.running.begin(&conversation, &answer).ok_or(ConversationError::Running { id: answer })?;
+        let answering =
+            self.0.running.begin(&conversation, &answer).ok_or(ConversationError::Running { id: answer })?;
         match self.start(plan, &answering, asked).await {
             Ok(job) => {
                 let reader = answering.log.read(0);
@@ -208,10 +210,8 @@ fn plan_message(inner: &Inner, conversation: &str, new: NewMessage) -> Result<Pl
         ..Message::default()
     };
     let mut dialogue = prompt::dialogue(conversation.system_prompt.as_deref(), &path, &*inner.store)?;
-    let texts: Vec<_> = files
-        .iter()
-        .map(|(file, bytes)| (file.clone(), String::from_utf8_lossy(bytes).into_owned()))
-        .collect();
+    let texts: Vec<_> =
+        files.iter().map(|(file, bytes)| (file.clone(), String::from_utf8_lossy(bytes).into_owned())).collect();
     dialogue.push(chat::Message::text(chat::Role::User, attachments::written(&message.content, &texts)));
     let first_words = first_words(path.iter().copied().chain([&message]));
     let remember = new.with.model.clone();

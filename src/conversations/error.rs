@@ -27,6 +27,9 @@ pub enum ConversationError {
         /// What was found and what is allowed.
         message: String,
     },
+    /// A file that is no export of conversations.
+    #[error("{0}")]
+    File(String),
     /// A file of a kind that no model here can use.
     #[error("{message}")]
     Attachment {

@@ -55,6 +55,7 @@ fn passes(error: &StoreError) -> bool {
         StoreError::DiskFull { .. } | StoreError::Io { .. } => true,
         StoreError::NotFound { .. }
         | StoreError::Conflict { .. }
+        | StoreError::Misplaced { .. }
         | StoreError::InUse { .. }
         | StoreError::TooNew { .. }
         | StoreError::Damaged { .. }

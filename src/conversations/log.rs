@@ -210,8 +210,7 @@ mod tests {
             log.push(event);
         }
         let whole = all(log.read(0)).await;
-        let expected =
-            [(2, reasoning("ab")), (4, text("cd")), (5, reasoning("e")), (6, text("f")), (7, end())];
+        let expected = [(2, reasoning("ab")), (4, text("cd")), (5, reasoning("e")), (6, text("f")), (7, end())];
         assert_eq!(whole, expected);
         assert_eq!(all(log.read(3)).await, [(4, text("d")), expected[2].clone(), expected[3].clone(), (7, end())]);
         assert_eq!(all(log.read(7)).await, []);

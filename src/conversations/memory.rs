@@ -7,7 +7,7 @@ use std::{
 };
 
 use tern_store::{
-    Comparison, Conversation, ConversationStore, Hit, ListQuery, Message, Order, Page, StoreError, StoreState,
+    Comparison, Conversation, ConversationStore, Hit, ListQuery, Message, Order, Page, Status, StoreError, StoreState,
 };
 
 use crate::ids;
@@ -102,14 +102,29 @@ fn in_order(order: Order, a: &Conversation, b: &Conversation) -> Ordering {
     ordering.then_with(|| b.id.cmp(&a.id))
 }
 
+/// The order turned round if it is to be, but pinned ones first.
+fn listed(query: &ListQuery, a: &Conversation, b: &Conversation) -> Ordering {
+    let ordering = in_order(query.order, a, b);
+    b.pinned.cmp(&a.pinned).then(if query.reverse { ordering.reverse() } else { ordering })
+}
+
 /// The part of a sorted list behind `after`.
-fn part<T>(mut all: Vec<T>, after: Option<&str>, limit: usize, id: impl Fn(&T) -> &str) -> Page<T> {
+fn part<T>(
+    what: &'static str,
+    mut all: Vec<T>,
+    after: Option<&str>,
+    limit: usize,
+    id: impl Fn(&T) -> &str,
+) -> Result<Page<T>, StoreError> {
     let total = all.len() as u64;
-    let from = after.and_then(|after| all.iter().position(|item| id(item) == after)).map_or(0, |at| at + 1);
-    let mut data = all.split_off(from.min(all.len()));
+    let from = match after {
+        None => 0,
+        Some(after) => all.iter().position(|item| id(item) == after).ok_or_else(|| missing(what, after))? + 1,
+    };
+    let mut data = all.split_off(from);
     let has_more = data.len() > limit;
     data.truncate(limit);
-    Page { data, has_more, total }
+    Ok(Page { data, has_more, total })
 }
 
 impl ConversationStore for MemoryStore {
@@ -119,11 +134,8 @@ impl ConversationStore for MemoryStore {
             is_listed(&shelf.conversation, query) && query.model.as_ref().is_none_or(|model| shelf.has_model(model))
         };
         let mut all: Vec<_> = shelves.conversations.values().filter(fits).map(|s| s.conversation.clone()).collect();
-        all.sort_by(|a, b| in_order(query.order, a, b));
-        if query.reverse {
-            all.reverse();
-        }
-        Ok(part(all, query.after.as_deref(), query.limit, |conversation| &conversation.id))
+        all.sort_by(|a, b| listed(query, a, b));
+        part("conversation", all, query.after.as_deref(), query.limit, |conversation| &conversation.id)
     }
 
     fn tags(&self) -> Result<Vec<(String, u64)>, StoreError> {
@@ -206,7 +218,9 @@ impl ConversationStore for MemoryStore {
         let mut shelves = self.shelves();
         let shelf = shelves.shelf(&message.conversation)?;
         let place = shelf.place(&message.id)?;
-        shelf.messages[place] = message.clone();
+        if shelf.messages[place].status == Status::Generating {
+            shelf.messages[place] = message.clone();
+        }
         Ok(())
     }
 
@@ -261,7 +275,7 @@ impl ConversationStore for MemoryStore {
     fn comparisons(&self, before: Option<&str>, limit: usize) -> Result<Page<Comparison>, StoreError> {
         let mut all: Vec<_> = self.shelves().comparisons.values().cloned().collect();
         all.sort_by(|a, b| (b.created_ms, &b.id).cmp(&(a.created_ms, &a.id)));
-        Ok(part(all, before, limit, |comparison| &comparison.id))
+        part("comparison", all, before, limit, |comparison| &comparison.id)
     }
 
     fn comparison(&self, id: &str) -> Result<Comparison, StoreError> {

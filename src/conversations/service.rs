@@ -349,7 +349,7 @@ impl Conversations {
     /// Takes conversations of a file.
     ///
     /// # Errors
-    /// `Invalid` if the file is none of the known kinds; those of the store if nothing could be taken.
+    /// `File` if the file is none of the known kinds; those of the store if nothing could be taken.
     pub async fn import(&self, document: Value) -> Result<Import, ConversationError> {
         self.0.check_open()?;
         self.with_store(move |store| import::import(store, document)).await

@@ -15,7 +15,8 @@ pub(super) fn read(value: Value) -> Result<Draft, String> {
     if mapping.len() > MAX_MESSAGES {
         return Err(format!("{} messages; the most is {MAX_MESSAGES}", mapping.len()));
     }
-    let said: HashMap<&str, Message> = mapping.iter().filter_map(|(id, node)| Some((&**id, message(id, node)?))).collect();
+    let said: HashMap<&str, Message> =
+        mapping.iter().filter_map(|(id, node)| Some((&**id, message(id, node)?))).collect();
     if said.is_empty() {
         return Err("no messages in it".to_owned());
     }
@@ -36,9 +37,10 @@ pub(super) fn read(value: Value) -> Result<Draft, String> {
         Some(Message { parent: above(id), ..message })
     });
     let messages: Vec<_> = messages.collect();
-    let current = value.get("current_node").and_then(Value::as_str).and_then(|id| {
-        if said.contains_key(id) { Some(id.to_owned()) } else { above(id) }
-    });
+    let current = value
+        .get("current_node")
+        .and_then(Value::as_str)
+        .and_then(|id| if said.contains_key(id) { Some(id.to_owned()) } else { above(id) });
     let title = text(value.get("title")).unwrap_or_default();
     let conversation = Conversation {
         title_is_given: !title.trim().is_empty(),

@@ -101,8 +101,7 @@ impl Sound {
     }
 
     fn renew_files(&mut self) {
-        let names: HashMap<String, String> =
-            self.files.iter().map(|(id, _)| (id.clone(), ids::new("file_"))).collect();
+        let names: HashMap<String, String> = self.files.iter().map(|(id, _)| (id.clone(), ids::new("file_"))).collect();
         for file in self.messages.iter_mut().flat_map(|message| &mut message.attachments) {
             if let Some(name) = names.get(&file.id) {
                 file.id.clone_from(name);

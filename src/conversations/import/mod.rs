@@ -82,8 +82,7 @@ fn keep(store: &dyn ConversationStore, draft: Draft) -> Result<String, StoreErro
 }
 
 fn invalid(message: impl Into<String>) -> ConversationError {
-    // The body as a whole is wrong, which has no name.
-    ConversationError::invalid("", message)
+    ConversationError::File(message.into())
 }
 
 /// The conversations of a file, and how to read them.
@@ -177,7 +176,7 @@ mod tests {
             json!([{"chat": {"history": 5}}]),
         ] {
             let error = import(&MemoryStore::default(), document.clone()).unwrap_err();
-            assert!(matches!(error, ConversationError::Invalid { .. }), "{document}: {error}");
+            assert!(matches!(error, ConversationError::File(_)), "{document}: {error}");
         }
     }
 
@@ -238,10 +237,30 @@ mod tests {
         ];
         leaf.prop_recursive(4, 64, 6, |inner| {
             let key = prop_oneof![
-                Just("mapping"), Just("message"), Just("parent"), Just("children"), Just("content"), Just("parts"),
-                Just("chat"), Just("history"), Just("messages"), Just("parentId"), Just("currentId"), Just("role"),
-                Just("author"), Just("tree"), Just("id"), Just("a"), Just("b"), Just("content_type"), Just("files"),
-                Just("created_ms"), Just("attachments"), Just("answer"), Just("status"), Just("current")
+                Just("mapping"),
+                Just("message"),
+                Just("parent"),
+                Just("children"),
+                Just("content"),
+                Just("parts"),
+                Just("chat"),
+                Just("history"),
+                Just("messages"),
+                Just("parentId"),
+                Just("currentId"),
+                Just("role"),
+                Just("author"),
+                Just("tree"),
+                Just("id"),
+                Just("a"),
+                Just("b"),
+                Just("content_type"),
+                Just("files"),
+                Just("created_ms"),
+                Just("attachments"),
+                Just("answer"),
+                Just("status"),
+                Just("current")
             ];
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),

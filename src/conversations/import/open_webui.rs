@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn an_old_list_is_a_chain() {
-        let messages = json!([{"role": "user", "content": "a"}, {"role": "tool"}, {"role": "assistant", "content": "b"}]);
+        let messages =
+            json!([{"role": "user", "content": "a"}, {"role": "tool"}, {"role": "assistant", "content": "b"}]);
         let sound = read(json!({"chat": {"title": "T", "messages": messages}})).unwrap().finish();
         assert_eq!(sound.messages[1].parent.as_ref(), Some(&sound.messages[0].id));
     }
