@@ -199,10 +199,9 @@ fn date(at: Millis) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tern_store::Answer;
+    use tern_store::{Answer, RedbStore};
 
     use super::*;
-    use crate::MemoryStore;
 
     #[test]
     fn dates_are_right_around_leap_days() {
@@ -212,8 +211,8 @@ mod tests {
         assert_eq!(date(1_767_225_599_000), "2025-12-31 23:59 UTC");
     }
 
-    fn store() -> MemoryStore {
-        let store = MemoryStore::default();
+    fn store() -> RedbStore {
+        let store = RedbStore::temporary();
         let message = |id: &str, parent: Option<&str>, role, content: &str| Message {
             id: id.into(),
             conversation: "c".into(),

@@ -7,15 +7,16 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use tern_store::{
-    Comparison, Conversation, ConversationStore, Hit, ListQuery, Message, Millis, Page, StoreError, StoreState,
+    Comparison, Conversation, ConversationStore, Hit, ListQuery, Message, Millis, Page, RedbStore, StoreError,
+    StoreState,
 };
 use tokio::sync::watch;
 
-use crate::{ids, memory::MemoryStore, memory::is_listed};
+use crate::ids;
 
 /// Whether everything is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,17 +27,20 @@ pub struct Saved {
     pub since_ms: Option<Millis>,
 }
 
-/// A store that never fails for want of room.
+/// A store that goes on when there is no room.
 pub(crate) struct Kept {
     disk: Arc<dyn ConversationStore>,
-    held: MemoryStore,
-    /// What changed of the held ones. Taken for reading by whoever writes to the disk, and for writing by whoever moves a
-    /// conversation: so that none moves while it is written to.
-    moved: RwLock<HashMap<String, Moved>>,
+    /// In memory, and made when it is first needed.
+    held: LazyLock<RedbStore>,
+    /// The held conversations, and how they differ from what is on the disk. Taken for reading by whoever reads or writes
+    /// a conversation, and for writing by whoever moves one: so that none moves while it is in use.
+    moved: RwLock<Held>,
     saved: watch::Sender<Saved>,
     /// One retry at a time.
     retrying: Mutex<()>,
 }
+
+type Held = HashMap<String, Moved>;
 
 /// How a held conversation differs from what is on the disk.
 #[derive(Debug, Default)]
@@ -67,7 +71,7 @@ impl Kept {
     pub fn new(disk: Arc<dyn ConversationStore>) -> Self {
         Self {
             disk,
-            held: MemoryStore::default(),
+            held: LazyLock::new(RedbStore::temporary),
             moved: RwLock::default(),
             saved: watch::Sender::default(),
             retrying: Mutex::default(),
@@ -84,27 +88,40 @@ impl Kept {
         self.saved.borrow().clone()
     }
 
-    fn store_of(&self, id: &str) -> &dyn ConversationStore {
-        if self.held.has(id) { &self.held } else { &*self.disk }
+    fn moved(&self) -> RwLockReadGuard<'_, Held> {
+        self.moved.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moved_mut(&self) -> RwLockWriteGuard<'_, Held> {
+        self.moved.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where conversation `id` is.
+    fn store_of(&self, moved: &Held, id: &str) -> &dyn ConversationStore {
+        if moved.contains_key(id) { &*self.held } else { &*self.disk }
+    }
+
+    fn read<T>(&self, id: &str, work: impl FnOnce(&dyn ConversationStore) -> Result<T>) -> Result<T> {
+        let moved = self.moved();
+        work(self.store_of(&moved, id))
     }
 
     /// Writes to conversation `id`: on the disk if it is there and the disk takes it, else in memory.
     fn write<T>(&self, id: &str, mut work: impl FnMut(&dyn ConversationStore) -> Result<T>) -> Result<T> {
         let error = {
-            let _shared = self.moved.read().unwrap_or_else(PoisonError::into_inner);
-            match work(self.store_of(id)) {
+            let moved = self.moved();
+            match work(self.store_of(&moved, id)) {
                 Err(error) if passes(&error) => error,
                 other => return other,
             }
         };
-        let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
-        if !self.held.has(id) {
-            let conversation = self.disk.conversation(id)?;
-            self.held.place(conversation, self.disk.messages(id)?);
+        let mut moved = self.moved_mut();
+        if !moved.contains_key(id) {
+            self.held.create(&self.disk.conversation(id)?, &self.disk.messages(id)?)?;
             moved.insert(id.to_owned(), Moved::default());
             self.failing(&error);
         }
-        work(&self.held)
+        work(&*self.held)
     }
 
     fn failing(&self, error: &StoreError) {
@@ -122,9 +139,10 @@ impl Kept {
     /// Tries to write what is held. Gives whether nothing is held any more.
     pub fn retry(&self) -> bool {
         let _one = self.retrying.lock().unwrap_or_else(PoisonError::into_inner);
-        for id in self.held.ids() {
-            // One at a time, so that others can write to theirs meanwhile.
-            let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+        let ids: Vec<String> = self.moved().keys().cloned().collect();
+        for id in ids {
+            // One at a time, so that others get at theirs meanwhile.
+            let mut moved = self.moved_mut();
             let Some(how) = moved.get(&id) else { continue };
             match self.write_back(&id, how) {
                 Ok(()) => {}
@@ -141,7 +159,7 @@ impl Kept {
             moved.remove(&id);
             let _ = self.held.delete(&[id]);
         }
-        let empty = self.held.ids().is_empty();
+        let empty = self.moved().is_empty();
         if empty {
             self.saved.send_if_modified(|saved| {
                 let changed = saved.reason.is_some();
@@ -164,8 +182,13 @@ impl Kept {
                 Err(error) => return Err(error),
             }
         }
-        for (attachment, bytes) in self.held.attachments(id) {
-            self.disk.put_attachment(id, &attachment, &bytes)?;
+        for file in messages.iter().flat_map(|message| &message.attachments) {
+            match self.held.attachment(id, &file.id) {
+                Ok(bytes) => self.disk.put_attachment(id, &file.id, &bytes)?,
+                // It came before, and is on the disk.
+                Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         let there = self.disk.messages(id)?;
         let changed: Vec<Message> = messages.into_iter().filter(|message| !there.contains(message)).collect();
@@ -186,10 +209,17 @@ impl Kept {
     }
 }
 
+/// Whether a conversation belongs into a list, as far as it says itself.
+fn is_listed(conversation: &Conversation, query: &ListQuery) -> bool {
+    query.tag.as_ref().is_none_or(|tag| conversation.tags.contains(tag))
+        && query.pinned.is_none_or(|pinned| conversation.pinned == pinned)
+        && conversation.archived == query.archived.unwrap_or(false)
+}
+
 impl ConversationStore for Kept {
     fn list(&self, query: &ListQuery) -> Result<Page<Conversation>> {
+        let moved = self.moved();
         let mut page = self.disk.list(query)?;
-        let moved = self.moved.read().unwrap_or_else(PoisonError::into_inner);
         for (id, how) in &*moved {
             let Ok(conversation) = self.held.conversation(id) else { continue };
             match page.data.iter_mut().find(|listed| listed.id == *id) {
@@ -210,21 +240,21 @@ impl ConversationStore for Kept {
     }
 
     fn conversation(&self, id: &str) -> Result<Conversation> {
-        self.store_of(id).conversation(id)
+        self.read(id, |store| store.conversation(id))
     }
 
     fn messages(&self, conversation: &str) -> Result<Vec<Message>> {
-        self.store_of(conversation).messages(conversation)
+        self.read(conversation, |store| store.messages(conversation))
     }
 
     fn message(&self, conversation: &str, id: &str) -> Result<Message> {
-        self.store_of(conversation).message(conversation, id)
+        self.read(conversation, |store| store.message(conversation, id))
     }
 
     fn create(&self, conversation: &Conversation, messages: &[Message]) -> Result<()> {
         match self.disk.create(conversation, messages) {
             Err(error) if passes(&error) => {
-                let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+                let mut moved = self.moved_mut();
                 self.held.create(conversation, messages)?;
                 moved.insert(conversation.id.clone(), Moved { is_new: true, ..Moved::default() });
                 self.failing(&error);
@@ -248,7 +278,7 @@ impl ConversationStore for Kept {
 
     fn delete_message(&self, conversation: &str, id: &str) -> Result<Conversation> {
         let changed = self.write(conversation, |store| store.delete_message(conversation, id))?;
-        let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+        let mut moved = self.moved_mut();
         if let Some(how) = moved.get_mut(conversation) {
             how.deleted.push(id.to_owned());
         }
@@ -257,11 +287,13 @@ impl ConversationStore for Kept {
 
     /// Not kept for later: who deletes wants it gone, and must hear if it is not.
     fn delete(&self, ids: &[String]) -> Result<u64> {
-        let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+        let mut moved = self.moved_mut();
         let only_here = ids.iter().filter(|id| moved.get(*id).is_some_and(|how| how.is_new)).count() as u64;
         let deleted = self.disk.delete(ids)?;
-        ids.iter().for_each(|id| drop(moved.remove(id)));
-        self.held.delete(ids)?;
+        let held: Vec<String> = ids.iter().filter(|id| moved.remove(*id).is_some()).cloned().collect();
+        if !held.is_empty() {
+            self.held.delete(&held)?;
+        }
         Ok(deleted + only_here)
     }
 
@@ -270,7 +302,7 @@ impl ConversationStore for Kept {
     }
 
     fn attachment(&self, conversation: &str, id: &str) -> Result<Vec<u8>> {
-        match self.store_of(conversation).attachment(conversation, id) {
+        match self.read(conversation, |store| store.attachment(conversation, id)) {
             // Of a held conversation those that came before are still on the disk.
             Err(StoreError::NotFound { .. }) => self.disk.attachment(conversation, id),
             other => other,

@@ -10,10 +10,10 @@ use std::{
 
 use serde_json::{Map, Value};
 use tern_registry::Registry;
-use tern_store::{Conversation, ConversationStore, Message, Role, StoreError};
+use tern_store::{Conversation, ConversationStore, Message, RedbStore, Role, StoreError};
 
 use crate::{
-    AnswerEvent, ConversationError, MemoryStore, Saved, export, ids,
+    AnswerEvent, ConversationError, Saved, export, ids,
     import::{self, Import},
     kept::Kept,
     log::{Log, Reader},
@@ -37,11 +37,13 @@ pub struct Settings {
     pub temperature: f64,
     /// Models that answer at temperature 0 instead: tiny ones, which chance leads astray.
     pub greedy_models: Vec<String>,
+    /// Why nothing is kept when the server ends, if that is so.
+    pub not_kept: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { default_model: None, temperature: 0.7, greedy_models: Vec::new() }
+        Self { default_model: None, temperature: 0.7, greedy_models: Vec::new(), not_kept: None }
     }
 }
 
@@ -79,7 +81,7 @@ impl Conversations {
 
     /// A service that forgets everything when it ends.
     pub fn in_memory(registry: Registry) -> Self {
-        Self::new(Arc::new(MemoryStore::default()), registry, Settings::default())
+        Self::new(Arc::new(RedbStore::temporary()), registry, Settings::default())
     }
 
     /// The store, which goes on over a full disk.
@@ -90,6 +92,11 @@ impl Conversations {
     /// Whether everything is on the disk.
     pub fn saved(&self) -> Saved {
         self.0.store.saved()
+    }
+
+    /// Why nothing is kept when the server ends, if that is so.
+    pub fn not_kept(&self) -> Option<String> {
+        self.0.settings.not_kept.clone()
     }
 
     /// Works with the store on a thread that may block.

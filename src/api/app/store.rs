@@ -30,11 +30,12 @@ impl StoreApi {
     #[oai(path = "/", method = "get", operation_id = "storeStatus")]
     async fn status(&self) -> Result<ApiJson<StoreStatus>, ErrorReply> {
         let state = self.0.conversations.with_store(|store| Ok(store.state())).await?;
+        let reason = state.failing.or(self.0.conversations.not_kept());
         Ok(ApiJson(StoreStatus {
             path: state.path,
             bytes: state.bytes,
-            saved: state.failing.is_none(),
-            reason: state.failing,
+            saved: reason.is_none(),
+            reason,
             since_ms: state.failing_since_ms,
         }))
     }

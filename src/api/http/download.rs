@@ -61,10 +61,9 @@ impl ApiResponse for Download {
             "application/json" => MetaSchema::ANY,
             _ => MetaSchema::new_with_format("string", "binary"),
         };
-        let content = KINDS.iter().map(|kind| MetaMediaType {
-            content_type: kind,
-            schema: MetaSchemaRef::Inline(Box::new(schema(kind))),
-        });
+        let content = KINDS
+            .iter()
+            .map(|kind| MetaMediaType { content_type: kind, schema: MetaSchemaRef::Inline(Box::new(schema(kind))) });
         let response = MetaResponse {
             description: "The file.",
             status: Some(200),

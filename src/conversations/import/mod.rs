@@ -136,21 +136,18 @@ fn reader_of(conversation: &Value) -> Option<Read> {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use tern_store::ListQuery;
+    use tern_store::{ListQuery, RedbStore};
 
     use super::*;
-    use crate::{
-        MemoryStore,
-        export::{Format, export},
-    };
+    use crate::export::{Format, export};
 
-    fn take(document: Value) -> (MemoryStore, Import) {
-        let store = MemoryStore::default();
+    fn take(document: Value) -> (RedbStore, Import) {
+        let store = RedbStore::temporary();
         let import = import(&store, document).unwrap();
         (store, import)
     }
 
-    fn exported(store: &MemoryStore) -> Value {
+    fn exported(store: &RedbStore) -> Value {
         let mut text = String::new();
         export(store, None, Format::Json, &mut |piece| {
             text += &piece;
@@ -175,7 +172,7 @@ mod tests {
             json!([{"mapping": 5}]),
             json!([{"chat": {"history": 5}}]),
         ] {
-            let error = import(&MemoryStore::default(), document.clone()).unwrap_err();
+            let error = import(&RedbStore::temporary(), document.clone()).unwrap_err();
             assert!(matches!(error, ConversationError::File(_)), "{document}: {error}");
         }
     }
@@ -278,7 +275,7 @@ mod tests {
                 1 => json!([{"mapping": value, "current_node": "a"}, {"mapping": {"a": value}}]),
                 _ => json!([{"chat": {"history": {"messages": value, "currentId": "a"}}}, {"chat": {"messages": [value]}}]),
             };
-            let store = MemoryStore::default();
+            let store = RedbStore::temporary();
             let _ = import(&store, document);
             let list = store.list(&ListQuery { limit: 10, ..ListQuery::default() }).unwrap();
             for conversation in list.data {
