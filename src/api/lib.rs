@@ -15,4 +15,4 @@ mod routes;
 mod state;
 
 pub use http::server::Server;
-pub use routes::{ApiConfig, app, openapi_json};
+pub use routes::{ApiConfig, Services, app, openapi_json};

@@ -147,7 +147,7 @@ fn preflight(headers: &HeaderMap) -> Response {
     let wanted = wanted.unwrap_or(HeaderValue::from_static("authorization, content-type"));
     Response::builder()
         .status(poem::http::StatusCode::NO_CONTENT)
-        .header("access-control-allow-methods", "GET, POST, DELETE, HEAD, OPTIONS")
+        .header("access-control-allow-methods", "GET, POST, PATCH, DELETE, HEAD, OPTIONS")
         .header("access-control-allow-headers", wanted)
         .header("access-control-max-age", "600")
         .finish()

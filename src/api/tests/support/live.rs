@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tern_api::{ApiConfig, Server};
+use tern_api::{ApiConfig, Server, Services};
 use tern_registry::{Registry, RegistryConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,7 +25,8 @@ pub struct Live {
 impl Live {
     pub async fn start(change: impl FnOnce(&mut RegistryConfig)) -> Self {
         let (registry, dir) = super::registry(change);
-        let server = Server::bind("127.0.0.1:0", registry.clone(), ApiConfig::default()).await.unwrap();
+        let server =
+            Server::bind("127.0.0.1:0", Services::in_memory(registry.clone()), ApiConfig::default()).await.unwrap();
         let address = server.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

@@ -16,7 +16,7 @@ use poem::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tern_api::ApiConfig;
+use tern_api::{ApiConfig, Services};
 use tern_catalog::{Catalog, CatalogConfig, hub};
 use tern_registry::{Registry, RegistryConfig};
 use tern_scheduler::Stats;
@@ -52,7 +52,7 @@ impl App {
     pub fn with(change: impl FnOnce(&mut RegistryConfig, &mut ApiConfig)) -> Self {
         let mut api = ApiConfig::default();
         let (registry, dir) = registry(|config| change(config, &mut api));
-        let app = tern_api::app(registry.clone(), api).boxed();
+        let app = tern_api::app(&Services::in_memory(registry.clone()), api).boxed();
         Self { client: TestClient::new(app), registry, _dir: dir }
     }
 
