@@ -25,6 +25,6 @@ pub use catalog::{Catalog, CatalogConfig, RemoteInfo, Resolution};
 pub use delete::delete;
 pub use hub::{Cancel, OnProgress, Progress, PullError, Stage};
 pub use local::{LocalModel, Origin};
-pub use split::all_parts;
 pub use reference::{HubFile, Reference, ReferenceError};
+pub use split::all_parts;
 pub use table::{Entry, Quant};
