@@ -6,6 +6,7 @@ mod a_http; // clients.md A: errors, headers and paths as clients need them
 mod b_streams; // clients.md B: the frames of a stream, to the byte
 mod bodies; // request bodies that are no JSON, the wrong JSON, or too much of it
 mod c_requests; // clients.md C: shapes of a chat request that must be taken, and those refused by name
+mod compare; // models side by side: every event, errors, stopping, joining, files, clients that leave
 mod completions; // texts and tokens to continue: prompts, echo, logprobs, scoring, streams of several prompts
 mod determinism; // the same seed gives the same answer, whoever runs beside it
 mod e_answers; // clients.md E: whole answers, the list of models

@@ -21,7 +21,7 @@ use tern_catalog::{Catalog, CatalogConfig, hub};
 use tern_registry::{Registry, RegistryConfig};
 use tern_scheduler::Stats;
 
-pub use exchange::{Event, Exchange, parse_events};
+pub use exchange::{Event, Exchange, numbered_events, parse_events};
 
 /// The whole API in this process, over an empty models directory.
 pub struct App {
