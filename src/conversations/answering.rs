@@ -12,8 +12,7 @@ use tern_store::{ConversationStore, Message, Status, StoreError, Times, TokenCou
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
-    AnswerEvent, ConversationError, Stage,
-    kept::Kept,
+    AnswerEvent, ConversationError, Conversations, Stage,
     running::{Answering, Ending},
     title,
 };
@@ -25,8 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// An answer that was stored and is to be written.
 pub(crate) struct Job {
-    pub store: Arc<Kept>,
-    pub registry: Registry,
+    pub service: Conversations,
     pub answering: Arc<Answering>,
     /// The answer; when it continues, with what it has so far.
     pub message: Message,
@@ -85,7 +83,7 @@ impl Job {
         let (mut turn, _lease) = match self.turn.take() {
             Some(started) => started,
             None => {
-                let starting = start(&self.registry, self.request.clone(), &self.message, &answering, clock);
+                let starting = start(&self.service.0.registry, self.request.clone(), &self.message, &answering, clock);
                 tokio::select! {
                     started = starting => match started {
                         Ok(started) => started,
@@ -213,7 +211,8 @@ impl Job {
         let conversation = if self.answering.ending() == Some(Ending::Discarded) {
             None
         } else {
-            let (store, message, words) = (self.store.clone(), self.message.clone(), self.first_words.clone());
+            let store = self.service.0.store.clone();
+            let (message, words) = (self.message.clone(), self.first_words.clone());
             let written = tokio::task::spawn_blocking(move || last_write(&*store, &message, &words)).await;
             match written {
                 Ok(Ok(conversation)) => Some(conversation),
@@ -376,7 +375,7 @@ fn continued_times(before: Times, now: Times) -> Times {
 
 /// Writes a growing message beside the stream: one write at a time, at most one every [`SAVE_EVERY`].
 struct Saver {
-    store: Arc<Kept>,
+    service: Conversations,
     answering: Arc<Answering>,
     saved: tokio::sync::watch::Receiver<crate::Saved>,
     told: bool,
@@ -390,9 +389,9 @@ impl Saver {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + SAVE_EVERY, SAVE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            store: job.store.clone(),
+            service: job.service.clone(),
             answering: job.answering.clone(),
-            saved: job.store.watch(),
+            saved: job.service.0.store.watch(),
             told: true,
             ticks,
             dirty: false,
@@ -412,6 +411,7 @@ impl Saver {
             self.told = saved;
             self.answering.log.push(AnswerEvent::Saved { saved, reason });
         }
+        self.service.mind_the_store();
     }
 
     /// Does what is to be done next; to be called again and again. Gives whether the message is gone from the store. Safe
@@ -441,7 +441,7 @@ impl Saver {
             _ = self.ticks.tick() => {
                 if self.dirty {
                     self.dirty = false;
-                    let (store, message) = (self.store.clone(), message.clone());
+                    let (store, message) = (self.service.0.store.clone(), message.clone());
                     self.writing = Some(tokio::task::spawn_blocking(move || store.put_progress(&message)));
                 }
             }

@@ -173,8 +173,7 @@ impl Conversations {
         let (conversation, messages) = written?;
         answering.log.push(AnswerEvent::Messages { conversation, messages });
         Ok(Job {
-            store: self.0.store.clone(),
-            registry: self.0.registry.clone(),
+            service: self.clone(),
             answering: answering.clone(),
             message: answer,
             request,
