@@ -238,7 +238,8 @@ impl Job {
             id: self.message.conversation.clone(),
             ..Default::default()
         });
-        self.answering.log.push(AnswerEvent::End { message: self.message, conversation });
+        let (message, conversation) = (Box::new(self.message), Box::new(conversation));
+        self.answering.log.push(AnswerEvent::End { message, conversation });
     }
 }
 

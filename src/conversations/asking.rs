@@ -171,6 +171,7 @@ impl Conversations {
         };
         let written = tokio::task::spawn_blocking(write).await.map_err(|_| ConversationError::Internal)?;
         let (conversation, messages) = written?;
+        let conversation = Box::new(conversation);
         answering.log.push(AnswerEvent::Messages { conversation, messages });
         Ok(Job {
             service: self.clone(),
