@@ -11,6 +11,7 @@ mod http;
 mod ids;
 mod metrics;
 mod openai;
+mod page;
 mod routes;
 mod state;
 

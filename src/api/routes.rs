@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use poem::{Endpoint, IntoEndpoint, Response, Route, endpoint::make_sync, get, http::StatusCode, web::Html};
+use poem::{Endpoint, IntoEndpoint, Response, Route, endpoint::make_sync, get};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tern_catalog::{Catalog, CatalogConfig};
 use tern_compare::Comparisons;
@@ -17,6 +17,7 @@ use crate::{
     docs,
     http::envelope::Envelope,
     openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
+    page,
     state::State,
 };
 
@@ -120,17 +121,16 @@ pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Res
     let service = service(&state);
     let description = service.spec();
     let docs = docs::page(&service.swagger_ui_html());
-    // Paths are complete in the description, so nothing is stripped; the root stays free for the page.
+    // Paths are complete in the description, so nothing is stripped.
     let service = Arc::new(service.into_endpoint());
     let routes = Route::new()
-        .at("/", get(make_sync(|_| Html(include_str!("welcome.html")))).head(make_sync(|_| StatusCode::OK)))
         .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
         .nest("/docs", Route::new().at("/", docs::endpoint(docs)))
         .nest_no_strip("/v1", service.clone())
         .nest_no_strip("/api", service.clone())
         .at("/health", service.clone())
         .at("/metrics", service);
-    Envelope::new(routes, state.config)
+    Envelope::new(page::mount(routes, page::BUILT), state.config)
 }
 
 /// The description of the API as it is committed: pretty, with a newline at the end. The same for every server.

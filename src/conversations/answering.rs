@@ -12,8 +12,7 @@ use tern_store::{ConversationStore, Message, Status, StoreError, Times, TokenCou
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
-    AnswerEvent, ConversationError, Stage,
-    kept::Kept,
+    AnswerEvent, ConversationError, Conversations, Stage,
     running::{Answering, Ending},
     title,
 };
@@ -25,8 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// An answer that was stored and is to be written.
 pub(crate) struct Job {
-    pub store: Arc<Kept>,
-    pub registry: Registry,
+    pub service: Conversations,
     pub answering: Arc<Answering>,
     /// The answer; when it continues, with what it has so far.
     pub message: Message,
@@ -85,7 +83,7 @@ impl Job {
         let (mut turn, _lease) = match self.turn.take() {
             Some(started) => started,
             None => {
-                let starting = start(&self.registry, self.request.clone(), &self.message, &answering, clock);
+                let starting = start(&self.service.0.registry, self.request.clone(), &self.message, &answering, clock);
                 tokio::select! {
                     started = starting => match started {
                         Ok(started) => started,
@@ -213,7 +211,8 @@ impl Job {
         let conversation = if self.answering.ending() == Some(Ending::Discarded) {
             None
         } else {
-            let (store, message, words) = (self.store.clone(), self.message.clone(), self.first_words.clone());
+            let store = self.service.0.store.clone();
+            let (message, words) = (self.message.clone(), self.first_words.clone());
             let written = tokio::task::spawn_blocking(move || last_write(&*store, &message, &words)).await;
             match written {
                 Ok(Ok(conversation)) => Some(conversation),
@@ -239,7 +238,8 @@ impl Job {
             id: self.message.conversation.clone(),
             ..Default::default()
         });
-        self.answering.log.push(AnswerEvent::End { message: self.message, conversation });
+        let (message, conversation) = (Box::new(self.message), Box::new(conversation));
+        self.answering.log.push(AnswerEvent::End { message, conversation });
     }
 }
 
@@ -310,8 +310,12 @@ pub(crate) fn is_loaded(state: &LoadState) -> bool {
 }
 
 fn ms(time: Duration) -> f64 {
-    // Three digits after the point are more than a clock knows.
-    (time.as_secs_f64() * 1e6).round() / 1e3
+    round(time.as_secs_f64() * 1e3)
+}
+
+/// Three digits after the point are more than a clock knows.
+fn round(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
 }
 
 impl Clock {
@@ -339,9 +343,9 @@ impl Clock {
         };
         let times = Times {
             load_ms: self.load_ms,
-            queue_ms: summary.queue_ms,
-            prefill_ms: summary.prefill_ms,
-            decode_ms: summary.decode_ms,
+            queue_ms: round(summary.queue_ms),
+            prefill_ms: round(summary.prefill_ms),
+            decode_ms: round(summary.decode_ms),
             first_token_ms: self.first.map_or(0.0, |first| ms(first.saturating_duration_since(asked))),
             total_ms: ms(now.saturating_duration_since(asked)),
             reasoning_ms: since(self.thinking, self.writing.unwrap_or(now)),
@@ -376,7 +380,7 @@ fn continued_times(before: Times, now: Times) -> Times {
 
 /// Writes a growing message beside the stream: one write at a time, at most one every [`SAVE_EVERY`].
 struct Saver {
-    store: Arc<Kept>,
+    service: Conversations,
     answering: Arc<Answering>,
     saved: tokio::sync::watch::Receiver<crate::Saved>,
     told: bool,
@@ -390,9 +394,9 @@ impl Saver {
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + SAVE_EVERY, SAVE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            store: job.store.clone(),
+            service: job.service.clone(),
             answering: job.answering.clone(),
-            saved: job.store.watch(),
+            saved: job.service.0.store.watch(),
             told: true,
             ticks,
             dirty: false,
@@ -412,6 +416,7 @@ impl Saver {
             self.told = saved;
             self.answering.log.push(AnswerEvent::Saved { saved, reason });
         }
+        self.service.mind_the_store();
     }
 
     /// Does what is to be done next; to be called again and again. Gives whether the message is gone from the store. Safe
@@ -441,7 +446,7 @@ impl Saver {
             _ = self.ticks.tick() => {
                 if self.dirty {
                     self.dirty = false;
-                    let (store, message) = (self.store.clone(), message.clone());
+                    let (store, message) = (self.service.0.store.clone(), message.clone());
                     self.writing = Some(tokio::task::spawn_blocking(move || store.put_progress(&message)));
                 }
             }

@@ -171,10 +171,10 @@ impl Conversations {
         };
         let written = tokio::task::spawn_blocking(write).await.map_err(|_| ConversationError::Internal)?;
         let (conversation, messages) = written?;
+        let conversation = Box::new(conversation);
         answering.log.push(AnswerEvent::Messages { conversation, messages });
         Ok(Job {
-            store: self.0.store.clone(),
-            registry: self.0.registry.clone(),
+            service: self.clone(),
             answering: answering.clone(),
             message: answer,
             request,

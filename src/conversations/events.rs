@@ -10,7 +10,7 @@ pub enum AnswerEvent {
     /// The person's message, if it is new, and the answer, which grows from here.
     Messages {
         /// The conversation with them.
-        conversation: Conversation,
+        conversation: Box<Conversation>,
         /// Both, or the answer alone.
         messages: Vec<Message>,
     },
@@ -41,9 +41,9 @@ pub enum AnswerEvent {
     /// The answer as it is kept.
     End {
         /// It.
-        message: Message,
+        message: Box<Message>,
         /// The conversation, with the title that was perhaps suggested.
-        conversation: Conversation,
+        conversation: Box<Conversation>,
     },
 }
 

@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn end() -> AnswerEvent {
-        AnswerEvent::End { message: Message::default(), conversation: Conversation::default() }
+        AnswerEvent::End { message: Box::new(Message::default()), conversation: Box::new(Conversation::default()) }
     }
 
     async fn all(mut reader: Reader) -> Vec<(u64, AnswerEvent)> {

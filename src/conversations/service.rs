@@ -334,7 +334,7 @@ impl Conversations {
             let message = store.message(&conversation, &id)?;
             let conversation = store.conversation(&conversation)?;
             let log = Log::new(after);
-            log.push(AnswerEvent::End { message, conversation });
+            log.push(AnswerEvent::End { message: Box::new(message), conversation: Box::new(conversation) });
             Ok(log.read(after))
         })
         .await

@@ -59,7 +59,8 @@ fn marks_emphasis(before: &str, after: &str, mark: char) -> bool {
     let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let (left, right) = (before.chars().next_back(), after.chars().next());
     let alone = left.is_none_or(char::is_whitespace) && right.is_none_or(char::is_whitespace);
-    !alone && !(word(left) && word(right)) || right == Some(mark)
+    let within = word(left) && word(right);
+    !(alone || within) || right == Some(mark)
 }
 
 /// Up to the end of the first sentence, if it is long enough to say something.

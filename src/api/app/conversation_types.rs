@@ -364,7 +364,7 @@ impl From<AnswerEvent> for EventOut {
     fn from(event: AnswerEvent) -> Self {
         match event {
             AnswerEvent::Messages { conversation, messages } => Self::Messages {
-                conversation: conversation.into(),
+                conversation: (*conversation).into(),
                 messages: messages.into_iter().map(Into::into).collect(),
             },
             AnswerEvent::State { state, share } => Self::State { state, share },
@@ -372,7 +372,7 @@ impl From<AnswerEvent> for EventOut {
             AnswerEvent::Text { text } => Self::Text { text },
             AnswerEvent::Saved { saved, reason } => Self::Saved { saved, reason },
             AnswerEvent::End { message, conversation } => {
-                Self::End { message: Box::new(message.into()), conversation: Box::new(conversation.into()) }
+                Self::End { message: Box::new((*message).into()), conversation: Box::new((*conversation).into()) }
             }
         }
     }

@@ -448,7 +448,7 @@ mod tests {
         let hit = Hit {
             conversation: tern_store::Conversation::default(),
             message: None,
-            highlights: vec![from..snippet.len()],
+            highlights: std::iter::once(from..snippet.len()).collect(),
             snippet,
         };
         assert_eq!(utf16(&hit), [[3, 8]]);
