@@ -26,7 +26,7 @@
 //! `llama-perplexity --kl-divergence` sums over the whole vocabulary, over a text that is given.)
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -54,7 +54,8 @@ impl From<&TokenLogprob> for Place {
 }
 
 impl Place {
-    fn known(&self) -> HashMap<Token, f64> {
+    /// What is known of it, by token: sums over it are made in one order, and so are the same every time.
+    fn known(&self) -> BTreeMap<Token, f64> {
         self.top.iter().copied().chain([self.written]).collect()
     }
 }

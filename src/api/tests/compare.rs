@@ -45,7 +45,7 @@ fn id(comparison: &Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_told_in_order_and_the_result_has_all_of_it() {
     let app = App::start();
-    let models = ["echo-reasoning?load_ms=30&step_ms=2", "echo-pieces"];
+    let models = ["echo-reasoning?load_ms=300&step_ms=10", "echo-pieces"];
     let exchange = app.post(COMPARE, with(request(&models), json!({"quality": true, "warmup": true}))).await;
     let events = events(&exchange);
     let of = |column: u64| events.iter().filter(move |event| event["column"] == column);
@@ -74,20 +74,27 @@ async fn every_event_is_told_in_order_and_the_result_has_all_of_it() {
         "result",
         "done",
     ];
-    assert_eq!(told, expected);
+    // Of what follows faster than it is read only the last is told.
+    let mut rest = expected.iter();
+    assert!(told.iter().all(|what| rest.any(|other| other == what)), "{told:?}");
+    assert!(told.contains(&"reasoning") && told.ends_with(&["result", "done"]), "{told:?}");
     let said = |column, kind| {
         of(column).filter(|event| event["type"] == kind).filter_map(|event| event["text"].as_str()).collect::<String>()
     };
     let results: Vec<_> = of(0).filter(|event| event["type"] == "result").map(|event| &event["result"]).collect();
-    assert_eq!(results[1]["text"], said(0, "text"));
-    assert_eq!(results[1]["reasoning"], said(0, "reasoning"));
-    assert!(results[0]["perplexity"].is_null() && results[1]["perplexity"].is_number());
-    let positions: Vec<_> = events.iter().filter_map(|event| event["position"].as_u64()).collect();
-    assert_eq!(positions[..2], [1, 2], "of the first round");
+    let last = results[results.len() - 1];
+    // The result has all of it.
+    assert_eq!(last["text"], "The answer is 4.");
+    for kind in ["text", "reasoning"] {
+        assert!(last[kind].as_str().unwrap().starts_with(&said(0, kind)), "{kind}: {last}");
+    }
+    assert!(last["perplexity"].is_number() && (results.len() == 1 || results[0]["perplexity"].is_null()));
+    let waiting = of(1).find(|event| event["state"] == "waiting").unwrap();
+    assert_eq!(waiting["position"], 2, "of the first round");
     let (first, end) = (&events[0]["comparison"], &events[events.len() - 1]["comparison"]);
     assert_eq!((&first["status"], &end["status"]), (&json!("generating"), &json!("complete")));
     assert_eq!(end["results"]["cells"].as_array().unwrap().len(), 2);
-    assert_eq!(end["results"]["cells"][0], *results[1]);
+    assert_eq!(end["results"]["cells"][0], *last);
     assert_eq!(end["results"]["summary"][1]["total_ms"]["n"], 1);
     assert!(end["results"]["machine"]["processors"].as_u64().unwrap() >= 1);
     // What was left out is in the request, so that it can be made again.

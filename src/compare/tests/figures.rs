@@ -59,7 +59,8 @@ async fn every_event_of_a_cell_comes_in_its_order() {
     let bench = Bench::new();
     let ended = bench.run(CompareRequest { warmup: true, ..request(&["echo-reasoning?load_ms=50&step_ms=5"]) }).await;
     use CellState::*;
-    assert_eq!(ended.states(0, 0, 0), [Waiting, Loading, Warming, Prefill, Thinking, Writing, Done]);
+    ended.went_through(0, 0, 0, &[Waiting, Loading, Warming, Prefill, Thinking, Writing, Done]);
+    assert!(ended.states(0, 0, 0).contains(&Thinking), "it lasts long enough to be seen");
     let cell = ended.cell(0, 0, 0);
     let said = |reasoning: bool| {
         let pieces = ended.events.iter().filter_map(|event| match event {
@@ -69,8 +70,10 @@ async fn every_event_of_a_cell_comes_in_its_order() {
         });
         pieces.collect::<String>()
     };
-    assert_eq!(said(true), cell.reasoning.clone().unwrap());
-    assert_eq!((said(false), cell.text.as_str()), ("The answer is 4.".to_owned(), "The answer is 4."));
+    assert_eq!(cell.text, "The answer is 4.");
+    // The result has what was not read by the time it came.
+    assert!(cell.reasoning.as_deref().unwrap().starts_with(&said(true)) && cell.text.starts_with(&said(false)));
+    assert!(!said(true).is_empty());
     let results = ended.events.iter().filter(|event| matches!(event, CompareEvent::Result { .. })).count();
     assert_eq!(results, 1);
     let phases: Vec<_> = cell.timeline.iter().map(|span| span.phase).collect();
@@ -110,17 +113,14 @@ async fn a_cold_cache_computes_every_prompt_and_a_warm_one_has_it_from_the_first
         assert_eq!(cell.cached_tokens, Some(cell.prompt_tokens.unwrap() - 1), "{cell:?}");
         assert_eq!(cell.prefill_per_second, None, "one token is no rate");
     }
-    assert!(cold.states(0, 0, 0).contains(&CellState::Prefill) && !cold.states(0, 0, 0).contains(&CellState::Warming));
-    assert!(warm.states(0, 0, 0).contains(&CellState::Warming));
+    assert!(!cold.had(0, 0, Phase::Warm) && warm.had(0, 0, Phase::Warm));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_warmed_up_when_another_one_ran_meanwhile() {
     let bench = Bench::new();
     let alone = bench.run(CompareRequest { warmup: true, repetitions: 2, ..request(&["echo"]) }).await;
-    let warmed = |ended: &crate::support::Ended, column, repetition| {
-        ended.states(0, column, repetition).contains(&CellState::Warming)
-    };
+    let warmed = |ended: &crate::support::Ended, column, repetition| ended.had(column, repetition, Phase::Warm);
     assert!(warmed(&alone, 0, 0) && !warmed(&alone, 0, 1));
     let two = bench.run(CompareRequest { warmup: true, repetitions: 2, ..request(&["echo", "echo-pieces"]) }).await;
     assert!(warmed(&two, 0, 0) && warmed(&two, 1, 0) && warmed(&two, 0, 1));

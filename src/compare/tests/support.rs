@@ -79,7 +79,22 @@ impl Ended {
         found[0]
     }
 
-    /// The states of a cell, in order, each once.
+    /// Asserts that the states of a cell that were seen are some of these, in this order, with the last. (Of states that
+    /// follow each other faster than they are read only the last is told.)
+    #[track_caller]
+    pub fn went_through(&self, prompt: usize, column: usize, repetition: u32, expected: &[CellState]) {
+        let seen = self.states(prompt, column, repetition);
+        let mut rest = expected.iter();
+        assert!(seen.iter().all(|state| rest.any(|other| other == state)), "{seen:?}, expected {expected:?}");
+        assert_eq!(seen.last(), expected.last());
+    }
+
+    /// Whether something was done in a cell.
+    pub fn had(&self, column: usize, repetition: u32, phase: tern_compare::Phase) -> bool {
+        self.cell(0, column, repetition).timeline.iter().any(|span| span.phase == phase)
+    }
+
+    /// The states of a cell that were seen, in order, each once.
     pub fn states(&self, prompt: usize, column: usize, repetition: u32) -> Vec<CellState> {
         let wanted = Cell { prompt, column, repetition };
         let mut states: Vec<CellState> = Vec::new();
