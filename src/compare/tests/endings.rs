@@ -80,6 +80,18 @@ async fn stopping_a_column_ends_its_cells_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cell_is_alone_also_behind_one_that_was_stopped() {
+    let bench = Bench::new();
+    let asked = request(&["echo-slow?step_ms=300", "echo-pieces"]);
+    let mut reader = bench.comparisons.start("cmp_1".into(), asked).await.unwrap();
+    until_it_writes(&mut reader, 0).await;
+    bench.comparisons.stop("cmp_1", Some(0)).unwrap();
+    // The pass under way takes 300 ms.
+    let ended = bench.follow_rest(&mut reader).await;
+    assert_eq!(ended.cell(0, 1, 0).warning, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_everything_ends_it_at_once() {
     let bench = Bench::new();
     let mode = tern_compare::Mode::Concurrent;
@@ -137,7 +149,8 @@ async fn results_are_kept_as_they_come() {
 #[tokio::test(flavor = "multi_thread")]
 async fn comparisons_take_turns() {
     let bench = Bench::new();
-    let slow = request(&["echo-slow?pieces=10&step_ms=10"]);
+    // Longer than the look at the machine before.
+    let slow = request(&["echo-slow?pieces=50&step_ms=20"]);
     let mut first = bench.comparisons.start("cmp_1".into(), slow.clone()).await.unwrap();
     until_it_writes(&mut first, 0).await;
     let mut second = bench.comparisons.start("cmp_2".into(), slow).await.unwrap();
