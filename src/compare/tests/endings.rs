@@ -82,11 +82,11 @@ async fn stopping_a_column_ends_its_cells_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cell_is_alone_also_behind_one_that_was_stopped() {
     let bench = Bench::new();
-    let asked = request(&["echo-slow?step_ms=300", "echo-pieces"]);
+    let asked = request(&["echo-slow?step_ms=1000", "echo-pieces"]);
     let mut reader = bench.comparisons.start("cmp_1".into(), asked).await.unwrap();
     until_it_writes(&mut reader, 0).await;
     bench.comparisons.stop("cmp_1", Some(0)).unwrap();
-    // The pass under way takes 300 ms.
+    // The pass under way takes a second.
     let ended = bench.follow_rest(&mut reader).await;
     assert_eq!(ended.cell(0, 1, 0).warning, None);
 }
