@@ -77,7 +77,7 @@ impl Files {
             return Ok((files, mark));
         }
         match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(TantivyError::IoError(error.into())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TantivyError::IoError(error.into())),
             _ => Self::create(place, identity),
         }
     }

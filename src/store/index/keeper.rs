@@ -149,10 +149,12 @@ type Broken = String;
 
 impl Keeper {
     fn run(self) {
-        if self.records.list().is_empty()
-            && !self.shared.wait(None, |state| state.waiting > 0 || !state.changes.is_empty())
-        {
-            return;
+        if self.records.list().is_empty() {
+            self.shared.wait(None, |state| state.waiting > 0 || !state.changes.is_empty());
+            let state = self.shared.lock();
+            if state.stop && state.changes.is_empty() {
+                return;
+            }
         }
         loop {
             let result = catch_unwind(AssertUnwindSafe(|| self.follow())).unwrap_or_else(|panic| Err(said(&*panic)));

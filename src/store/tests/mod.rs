@@ -2,4 +2,6 @@
 
 /// What every store promises.
 mod contract;
+/// What is found by which words.
+mod search;
 mod support;
