@@ -1,5 +1,7 @@
 //! The layers of the configuration, without touching the process's environment.
 
+use std::path::Path;
+
 use super::*;
 use crate::values::{SpanOrNever, Whole};
 
@@ -140,6 +142,6 @@ fn times_and_budgets_reach_the_registry() {
         ctx_size: Some("512".parse::<Whole<16, 16_777_216>>().unwrap()),
         ..Default::default()
     };
-    let config = complete_registry(flags);
+    let config = complete_registry(flags, Path::new("data"));
     assert_eq!((config.keep_alive, config.ctx_size), (Some(Duration::from_secs(7)), Some(512)));
 }

@@ -2,8 +2,10 @@
 //! requests (ids, hosts, origins, paths).
 
 pub(crate) mod body;
+pub(crate) mod download;
 pub(crate) mod envelope;
 pub(crate) mod lenient;
 pub(crate) mod server;
+pub(crate) mod shown;
 pub(crate) mod sse;
 pub(crate) mod union;

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tern_api::{ApiConfig, Server};
+use tern_api::{ApiConfig, Server, Services};
+use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,6 +17,7 @@ use tokio::{
 /// A running server.
 pub struct Live {
     pub registry: Registry,
+    pub conversations: Conversations,
     pub address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -25,14 +27,16 @@ pub struct Live {
 impl Live {
     pub async fn start(change: impl FnOnce(&mut RegistryConfig)) -> Self {
         let (registry, dir) = super::registry(change);
-        let server = Server::bind("127.0.0.1:0", registry.clone(), ApiConfig::default()).await.unwrap();
+        let services = Services::in_memory(registry.clone());
+        let conversations = services.conversations.clone();
+        let server = Server::bind("127.0.0.1:0", services, ApiConfig::default()).await.unwrap();
         let address = server.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
         let task = tokio::spawn(server.run(shutdown, Duration::from_secs(60)));
-        Self { registry, address, stop, task, _dir: dir }
+        Self { registry, conversations, address, stop, task, _dir: dir }
     }
 
     /// A connection on which the request has been sent and nothing read yet. Dropping it is the client's end.
@@ -41,6 +45,14 @@ impl Live {
         let body = body.to_string();
         let head = format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", self.address, body.len());
         socket.write_all((head + &body).as_bytes()).await.unwrap();
+        socket
+    }
+
+    /// A connection on which a GET has been sent and nothing read yet.
+    pub async fn get(&self, path: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        socket.write_all(head.as_bytes()).await.unwrap();
         socket
     }
 
