@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
+    env, fs,
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
@@ -155,10 +155,43 @@ fn start(folder: &Path, round: u64) -> Child {
         .unwrap()
 }
 
+/// Gives times below so many milliseconds, others in each run.
+fn random() -> impl FnMut(u64) -> Duration {
+    let mut state = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
+    move |ms| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        Duration::from_micros(state % (ms * 1000))
+    }
+}
+
+#[test]
+fn a_store_whose_making_was_interrupted_is_made_the_next_time() {
+    let mut random = random();
+    for round in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = start(folder.path(), round);
+        let file = folder.path().join("store.redb");
+        // Up to the moment at which there is a file.
+        while !file.exists() && fs::read_dir(folder.path()).unwrap().next().is_none() {
+            thread::yield_now();
+        }
+        thread::sleep(random(10));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = RedbStore::open(folder.path()).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        store.create(&conversation("conv_1"), &[]).unwrap();
+        drop(store);
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(names.iter().all(|name| name == "store.redb" || name == "index"), "{names:?}");
+    }
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let rounds: u64 = env::var(ROUNDS).map_or(200, |rounds| rounds.parse().expect("a number of rounds"));
-    let mut random = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
+    let mut random = random();
     let mut folder = tempfile::tempdir().unwrap();
     let (mut known, mut acknowledged, mut slowest) = (BTreeMap::new(), 0, Duration::ZERO);
     for round in 0..rounds {
@@ -169,14 +202,11 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         let mut child = start(folder.path(), round);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut printed = String::new();
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
         // A third while it starts or opens, which repairs what the one before left.
         if round % 3 != 0 {
             while !printed.ends_with("open\n") && stdout.read_line(&mut printed).unwrap() > 0 {}
         }
-        thread::sleep(Duration::from_micros(random % 40_000));
+        thread::sleep(random(40));
         child.kill().unwrap();
         let mut rest = Vec::new();
         stdout.read_to_end(&mut rest).unwrap();
