@@ -43,7 +43,7 @@ fn messages(conversation: &str, count: u64, words: &mut Words) -> Vec<Message> {
         id: format!("msg_{conversation}_{i}"),
         conversation: conversation.to_owned(),
         parent: i.checked_sub(1).map(|i| format!("msg_{conversation}_{i}")),
-        role: if i % 2 == 0 { Role::User } else { Role::Assistant },
+        role: if i.is_multiple_of(2) { Role::User } else { Role::Assistant },
         content: words.text(60),
         ..Default::default()
     };

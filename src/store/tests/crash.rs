@@ -223,9 +223,9 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         let store = RedbStore::open(folder.path()).unwrap_or_else(|error| panic!("round {round}: {error}"));
         slowest = slowest.max(begun.elapsed());
         news.iter().for_each(|(chat, known)| check(&store, chat, known));
-        let last =
+        let mut last =
             news.iter().filter(|(_, one)| !one.deleting).filter_map(|(chat, one)| Some((chat, one.done.last()?)));
-        if let Some((chat, word)) = last.last() {
+        if let Some((chat, word)) = last.next_back() {
             let hits = store.search(word, 5).unwrap();
             assert!(hits.iter().any(|hit| &hit.conversation.id == chat), "round {round}: {word} is not found");
         }
