@@ -167,7 +167,8 @@ fn names_that_are_not_on_disk_say_what_a_pull_would_fetch() {
 
 #[test]
 fn deleting_a_model_of_the_folder_takes_all_its_parts_and_nothing_beside_it() {
-    let disk = Disk::new(&["models/m-00001-of-00002.gguf", "models/m-00002-of-00002.gguf", "models/n.gguf", "own.gguf"]);
+    let disk =
+        Disk::new(&["models/m-00001-of-00002.gguf", "models/m-00002-of-00002.gguf", "models/n.gguf", "own.gguf"]);
     let catalog = disk.catalog(&[("mine", "own.gguf")]);
     let find = |id: &str| catalog.local().into_iter().find(|model| model.id == id).unwrap();
     assert_eq!(tern_catalog::delete(&find("m")).unwrap(), 8);
