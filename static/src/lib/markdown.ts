@@ -75,14 +75,14 @@ md.renderer.rules.code_block = (tokens: Token[], index: number) => code(tokens[i
 // An image would tell its host that this answer was read; a link leaves the choice.
 md.renderer.rules.image = (tokens: Token[], index: number) => {
   const token = tokens[index]!;
-  const address = token.attrGet("src") ?? "";
+  const address = String(token.attrGet("src") ?? "");
   const label = escape(m.markdown.image(token.content || address));
   return md.validateLink(address) && /^https?:/i.test(address) ? `<a href="${escape(address)}">${label}</a>` : label;
 };
 // Cells are aligned with style attributes otherwise, which the policy of the server forbids.
 for (const cell of ["th", "td"]) {
   md.renderer.rules[`${cell}_open`] = (tokens: Token[], index: number) => {
-    const align = /text-align:(center|right)/.exec(tokens[index]!.attrGet("style") ?? "");
+    const align = /text-align:(center|right)/.exec(String(tokens[index]!.attrGet("style") ?? ""));
     return align ? `<${cell} class="align-${align[1]}">` : `<${cell}>`;
   };
 }
