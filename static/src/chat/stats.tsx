@@ -2,7 +2,7 @@
 
 import type { Message } from "../api";
 import { m } from "../i18n";
-import { count, duration, perSecond, rate } from "../lib/format";
+import { count, digits, duration, perSecond, rate } from "../lib/format";
 import { show } from "../ui/dialog";
 import { shown } from "./parameters";
 
@@ -26,7 +26,7 @@ export function Stats({ message }: { message: Message }) {
     [m.stats.output(usage.completion_tokens), "key"],
     [m.stats.first(duration(timings.first_token_ms)), "key"],
     [`${m.stats.prompt(count(usage.prompt_tokens))} ${m.stats.cached(count(usage.cached_tokens))}`, ""],
-    [rate(prefill) && m.stats.prefill(rate(prefill)!), ""],
+    [prefill === null ? null : m.stats.prefill(`${digits(prefill)}/s`), ""],
     [m.stats.total(duration(timings.total_ms)), ""],
   ];
   return (

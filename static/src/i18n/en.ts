@@ -231,7 +231,7 @@ export const en = {
     reset: "Reset to defaults",
     default: "default",
     changed: (n: number) => plural(n, "changed", "changed"),
-    seedHint: "empty: random",
+    seedHint: "random",
     stopHint: "one a line",
     invalid: (low: number, high: number) => `${low} to ${high}`,
     names: {

@@ -21,6 +21,8 @@ export function safe(html: string): DocumentFragment {
   return purifier.sanitize(html, {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ["href", "class", "data-lang", "data-display", "start"],
+    // These hold words, which the pattern for addresses would refuse.
+    ADD_URI_SAFE_ATTR: ["data-lang", "data-display", "start"],
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|\/(?!\/)|#)/i,
     ALLOW_DATA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
