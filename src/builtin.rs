@@ -22,6 +22,11 @@ pub fn is_builtin(id: &str) -> bool {
     GUIDES.iter().any(|guide| guide.id == id)
 }
 
+/// The ids of all of them.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    GUIDES.iter().map(|guide| guide.id)
+}
+
 /// A model in the binary.
 struct Guide {
     id: &'static str,

@@ -24,7 +24,7 @@ use crate::{
 pub struct Config {
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
-    /// Where the built-in model and downloads are kept.
+    /// Where conversations, the built-in model and downloads are kept.
     pub data_dir: PathBuf,
     /// Folder whose files are served.
     pub models_dir: PathBuf,
@@ -55,6 +55,8 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// Bytes.
     pub body_limit: usize,
+    /// Conversations are kept in memory only.
+    pub no_store: bool,
     /// Time that running requests get at shutdown.
     pub grace: Duration,
     /// Answers requests that name an unknown model.
@@ -282,6 +284,7 @@ fn complete_server(server: ServerArgs, default_model: &str) -> Result<ServerConf
         allowed_hosts: server.allowed_host,
         cors_origins: server.cors_origin,
         body_limit: body_limit as usize,
+        no_store: server.no_store.unwrap_or(false),
         grace: server.grace.map_or(Duration::from_secs(30), |span| span.0),
         fallback_model: server.fallback_model.unwrap_or(false).then(|| default_model.to_owned()),
     })

@@ -7,6 +7,7 @@ use tern_convert::ConvertError;
 use tern_engine::{DecodeError, EngineError};
 use tern_gguf::GgufError;
 use tern_registry::RegistryError;
+use tern_store::StoreError;
 
 use crate::{client::ClientError, config::ConfigError};
 
@@ -46,6 +47,9 @@ pub enum Error {
     /// A server cannot be used.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The store of conversations cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Another program has the port.
     #[error(
         "cannot listen on {address}: the port is in use, perhaps by another tern. Stop that, or take another port with \

@@ -22,7 +22,7 @@ pub struct PlaceArgs {
     #[arg(long, env = "TERN_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
-    /// Keep the built-in model and, unless --models-dir says otherwise, downloaded models under this folder.
+    /// Keep conversations, the built-in model and, unless --models-dir says otherwise, downloaded models under this folder.
     ///
     /// [default: $XDG_DATA_HOME/tern, else ~/.local/share/tern]
     #[arg(long, env = "TERN_DATA_DIR", value_name = "DIR")]
@@ -162,6 +162,12 @@ pub struct ServerArgs {
     /// Largest request body, 1KiB to 1GiB; a larger one gets 413. [default: 32MiB]
     #[arg(long, env = "TERN_BODY_LIMIT", value_name = "SIZE")]
     pub body_limit: Option<Size>,
+    /// Keep conversations in memory only: they are lost when the server ends.
+    ///
+    /// Without it they are in store.redb in the data folder, which one server may have open at a time.
+    #[arg(long, env = "TERN_NO_STORE", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+          value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub no_store: Option<bool>,
     /// Time that running requests get to finish after Ctrl-C or SIGTERM; then they are ended. [default: 30s]
     #[arg(long, env = "TERN_GRACE", value_name = "DURATION")]
     pub grace: Option<Span>,
@@ -315,6 +321,7 @@ impl ServerArgs {
             allowed_host: list(self.allowed_host, lower.allowed_host),
             cors_origin: list(self.cors_origin, lower.cors_origin),
             body_limit: self.body_limit.or(lower.body_limit),
+            no_store: self.no_store.or(lower.no_store),
             grace: self.grace.or(lower.grace),
             fallback_model: self.fallback_model.or(lower.fallback_model),
         }

@@ -4,13 +4,15 @@
 //! wildcard arm: a new domain error cannot reach users undecided.
 
 use poem::{Response, http::StatusCode};
-use poem_openapi::{ApiResponse, Object};
+use poem_openapi::{ApiResponse, Object, error::ParseParamError};
 use serde::Serialize;
 use tern_catalog::PullError;
 use tern_chat::TurnError;
+use tern_conversations::ConversationError;
 use tern_engine::EngineError;
-use tern_registry::{EmbedError, RegistryError};
+use tern_registry::{DeleteError, EmbedError, RegistryError};
 use tern_scheduler::GenerateError;
+use tern_store::StoreError;
 
 use crate::http::body::ApiJson;
 
@@ -47,10 +49,10 @@ pub enum ErrorReply {
     /// This host or origin may not ask.
     #[oai(status = 403)]
     Forbidden(ApiJson<ErrorBody>),
-    /// No such model or route.
+    /// No such model, conversation or route.
     #[oai(status = 404)]
     NotFound(ApiJson<ErrorBody>),
-    /// The model is in use.
+    /// The model is in use, or the answer is being written.
     #[oai(status = 409)]
     Conflict(ApiJson<ErrorBody>),
     /// The body is too large.
@@ -246,6 +248,69 @@ impl From<PullError> for ApiError {
     }
 }
 
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::NotFound { .. } => Self::new(404, "not_found", message),
+            StoreError::Conflict { .. } => Self::new(409, "conflict", message),
+            StoreError::Misplaced { .. } => Self::new(409, "misplaced", message),
+            StoreError::DiskFull { .. } => Self::new(507, "disk_full", message),
+            StoreError::Io { .. } => Self::new(500, "store_failed", message),
+            StoreError::Index(_) => Self::new(500, "search_failed", message),
+            StoreError::InUse { .. } | StoreError::TooNew { .. } | StoreError::Damaged { .. } => {
+                Self::new(500, "store_unusable", message)
+            }
+        }
+    }
+}
+
+impl From<ConversationError> for ApiError {
+    fn from(error: ConversationError) -> Self {
+        let message = error.to_string();
+        match error {
+            ConversationError::Store(error) => error.into(),
+            ConversationError::Model(error) => error.into(),
+            ConversationError::Turn(error) => error.into(),
+            ConversationError::NoModel => {
+                Self { code: Some("missing_required_parameter"), ..Self::invalid("model", message) }
+            }
+            ConversationError::Invalid { param, .. } => Self::invalid(param, message),
+            ConversationError::File(_) => Self::new(400, "unknown_format", message),
+            ConversationError::Attachment { param, .. } => {
+                Self { code: Some("unsupported_attachment"), ..Self::invalid(param, message) }
+            }
+            ConversationError::Running { .. } => Self::new(409, "answer_running", message),
+            ConversationError::Complete { .. } => Self::new(409, "answer_complete", message),
+            ConversationError::ShuttingDown => Self::new(503, "shutting_down", message),
+            ConversationError::Internal => Self::new(500, "internal_error", message),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeleteError::Registry(error) => error.into(),
+            DeleteError::NotOurs { .. } => Self::new(409, "model_not_deletable", message),
+            DeleteError::Io { .. } => Self::new(500, "delete_failed", message),
+        }
+    }
+}
+
+impl From<StoreError> for ErrorReply {
+    fn from(error: StoreError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+impl From<ConversationError> for ErrorReply {
+    fn from(error: ConversationError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
 impl From<RegistryError> for ErrorReply {
     fn from(error: RegistryError) -> Self {
         ApiError::from(error).into()
@@ -256,6 +321,10 @@ impl From<RegistryError> for ErrorReply {
 pub(crate) async fn shape(error: poem::Error) -> Response {
     if error.is_from_response() {
         return error.into_response();
+    }
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        // Of the query, the path or a header.
+        return ApiError::invalid(error.name, format!("{}: {}", error.name, error.reason)).response();
     }
     let status = error.status().as_u16();
     let (code, message) = match status {

@@ -11,8 +11,9 @@ mod http;
 mod ids;
 mod metrics;
 mod openai;
+mod page;
 mod routes;
 mod state;
 
 pub use http::server::Server;
-pub use routes::{ApiConfig, app, openapi_json};
+pub use routes::{ApiConfig, Services, app, openapi_json};

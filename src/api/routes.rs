@@ -2,16 +2,20 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use poem::{Endpoint, IntoEndpoint, Response, Route, endpoint::make_sync, get, http::StatusCode, web::Html};
+use poem::{Endpoint, IntoEndpoint, Response, Route, endpoint::make_sync, get};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tern_catalog::{Catalog, CatalogConfig};
+use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
-    app::{CatalogApi, LoadingApi, PullApi, ServerApi},
+    app::{
+        CatalogApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, PullApi, ServerApi, StoreApi, TransferApi,
+    },
     docs,
     http::envelope::Envelope,
     openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
+    page,
     state::State,
 };
 
@@ -42,6 +46,27 @@ impl Default for ApiConfig {
     }
 }
 
+/// What the API stands on. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Which models exist, which are loaded.
+    pub registry: Registry,
+    /// Conversations and their answers.
+    pub conversations: Conversations,
+}
+
+impl Services {
+    /// Services that keep nothing when they end.
+    pub fn in_memory(registry: Registry) -> Self {
+        Self { conversations: Conversations::in_memory(registry.clone()), registry }
+    }
+
+    fn state(&self, config: ApiConfig) -> State {
+        let Self { registry, conversations } = self.clone();
+        State { registry, conversations, config: Arc::new(config) }
+    }
+}
+
 /// Groups of the description.
 #[derive(Tags)]
 pub(crate) enum ApiTags {
@@ -55,24 +80,26 @@ pub(crate) enum ApiTags {
     Models,
     /// Texts to tokens and back
     Tokens,
+    /// Conversations that are kept, and answers that go on when their client leaves
+    Conversations,
     /// State of the server
     Server,
 }
 
-type Apis = (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi, LoadingApi, PullApi, CatalogApi, ServerApi);
+type Apis = (
+    (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
+    (LoadingApi, PullApi, CatalogApi, DeletingApi),
+    (ConversationsApi, MessagesApi, TransferApi, StoreApi),
+    ServerApi,
+);
 
 /// The whole API. Paths in the description are complete, so that it needs no list of servers.
 fn service(state: &State) -> OpenApiService<Apis, ()> {
     let s = || state.clone();
     let apis = (
-        ChatApi(s()),
-        CompletionsApi(s()),
-        EmbeddingsApi(s()),
-        TokensApi(s()),
-        ModelsApi(s()),
-        LoadingApi(s()),
-        PullApi(s()),
-        CatalogApi(s()),
+        (ChatApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
+        (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
+        (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
         ServerApi(s()),
     );
     OpenApiService::new(apis, "Tern", env!("CARGO_PKG_VERSION"))
@@ -82,22 +109,21 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
 }
 
 /// Everything the server answers.
-pub fn app(registry: Registry, config: ApiConfig) -> impl Endpoint<Output = Response> + 'static {
-    let state = State { registry, config: Arc::new(config) };
+pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Response> + use<> + 'static {
+    let state = services.state(config);
     let service = service(&state);
     let description = service.spec();
     let docs = docs::page(&service.swagger_ui_html());
-    // Paths are complete in the description, so nothing is stripped; the root stays free for the page.
+    // Paths are complete in the description, so nothing is stripped.
     let service = Arc::new(service.into_endpoint());
     let routes = Route::new()
-        .at("/", get(make_sync(|_| Html(include_str!("welcome.html")))).head(make_sync(|_| StatusCode::OK)))
         .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
         .nest("/docs", Route::new().at("/", docs::endpoint(docs)))
         .nest_no_strip("/v1", service.clone())
         .nest_no_strip("/api", service.clone())
         .at("/health", service.clone())
         .at("/metrics", service);
-    Envelope::new(routes, state.config)
+    Envelope::new(page::mount(routes, page::BUILT), state.config)
 }
 
 /// The description of the API as it is committed: pretty, with a newline at the end. The same for every server.
@@ -106,7 +132,7 @@ pub fn openapi_json() -> String {
     let hub = tern_catalog::hub::Settings::new(PathBuf::new());
     let catalog = Catalog::new(CatalogConfig { models_dir: PathBuf::new(), hub, extra: Vec::new() });
     let registry = Registry::new(catalog, RegistryConfig { keep_alive: None, ..RegistryConfig::default() });
-    let state = State { registry, config: Arc::default() };
+    let state = Services::in_memory(registry).state(ApiConfig::default());
     let compact = service(&state).spec();
     let value: serde_json::Value = serde_json::from_str(&compact).unwrap_or_default();
     let mut pretty = serde_json::to_string_pretty(&value).unwrap_or(compact);

@@ -1,7 +1,8 @@
-//! What every handler has: the registry, the settings, and the way from a model's name to the model.
+//! What every handler has: the registry, the conversations, the settings, and the way from a model's name to the model.
 
 use std::sync::Arc;
 
+use tern_conversations::Conversations;
 use tern_registry::{Lease, ModelStatus, Registry, RegistryError};
 
 use crate::{ApiConfig, error::ApiError};
@@ -10,6 +11,7 @@ use crate::{ApiConfig, error::ApiError};
 #[derive(Clone)]
 pub(crate) struct State {
     pub registry: Registry,
+    pub conversations: Conversations,
     pub config: Arc<ApiConfig>,
 }
 

@@ -14,6 +14,7 @@
 //! we share files.
 
 mod catalog;
+mod delete;
 pub mod hub;
 pub mod local;
 pub mod reference;
@@ -21,6 +22,7 @@ mod split;
 pub mod table;
 
 pub use catalog::{Catalog, CatalogConfig, RemoteInfo, Resolution};
+pub use delete::delete;
 pub use hub::{Cancel, OnProgress, Progress, PullError, Stage};
 pub use local::{LocalModel, Origin};
 pub use reference::{HubFile, Reference, ReferenceError};

@@ -1,18 +1,31 @@
 //! `tern serve`: the server, from its first line on the terminal to the last request at shutdown.
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, sync::Arc};
 
-use tern_api::{ApiConfig, Server};
+use tern_api::{ApiConfig, Server, Services};
+use tern_conversations::{Conversations, Settings};
 use tern_registry::{Registry, engines, machine};
+use tern_store::{ConversationStore, RedbStore, StoreError};
 
-use crate::{Error, VERSION, commands::Models, config::Config, output, settings::LogFormat, signals::Signals};
+use crate::{Error, VERSION, builtin, commands::Models, config::Config, output, settings::LogFormat, signals::Signals};
 
 /// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// When the port cannot be had or the built-in model cannot be placed.
+/// When the port or the store cannot be had, or the built-in model cannot be placed.
 pub async fn run(config: Config) -> Result<ExitCode, Error> {
     let models = Models::open(&config)?;
+    let (store, not_kept) = open_store(&config)?;
+    let settings = Settings {
+        default_model: Some(config.default_model.clone()),
+        greedy_models: builtin::ids().map(ToOwned::to_owned).collect(),
+        not_kept: not_kept.clone(),
+        ..Settings::default()
+    };
+    let services = Services {
+        registry: models.registry.clone(),
+        conversations: Conversations::new(store.clone(), models.registry.clone(), settings),
+    };
     let server = &config.server;
     let mut allowed_hosts = server.allowed_hosts.clone();
     allowed_hosts.push(server.host.clone());
@@ -24,7 +37,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Error> {
         version: VERSION,
     };
     let address = address(&server.host, server.port);
-    let bound = Server::bind(&address, models.registry.clone(), api).await.map_err(|source| match source.kind() {
+    let bound = Server::bind(&address, services, api).await.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => Error::PortInUse { address: address.clone() },
         _ => Error::Listen { address: address.clone(), source },
     })?;
@@ -33,7 +46,11 @@ pub async fn run(config: Config) -> Result<ExitCode, Error> {
     let shown = if local.ip().is_unspecified() { format!("localhost:{}", local.port()) } else { local.to_string() };
     // Before the address is shown: whoever reads it may send a signal.
     let signals = Signals::listen().map_err(Error::io("signals cannot be received"))?;
-    for (name, line) in summary(&config, &models.registry, &shown) {
+    let store_line = match not_kept {
+        None => store.state().path,
+        Some(reason) => format!("in memory, lost at the end: {reason}"),
+    };
+    for (name, line) in summary(&config, &models.registry, &shown, store_line) {
         match config.log_format {
             LogFormat::Text => output::print(&format!("{name:<8} {line}\n")),
             LogFormat::Json => tracing::info!("{name}: {line}"),
@@ -44,6 +61,22 @@ pub async fn run(config: Config) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The store of the data directory; in memory, with the reason, where that is wanted or nothing can be written.
+fn open_store(config: &Config) -> Result<(Arc<dyn ConversationStore>, Option<String>), Error> {
+    let temporary = |reason: String| (Arc::new(RedbStore::temporary()) as _, Some(reason));
+    if config.server.no_store {
+        return Ok(temporary("--no-store".to_owned()));
+    }
+    match RedbStore::open(&config.data_dir) {
+        Ok(store) => Ok((Arc::new(store), None)),
+        Err(error @ (StoreError::Io { .. } | StoreError::DiskFull { .. })) => {
+            tracing::warn!("conversations are not kept: {error}. --data-dir sets another folder");
+            Ok(temporary(error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn address(host: &str, port: u16) -> String {
     match host.parse() {
         Ok(std::net::IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
@@ -52,7 +85,7 @@ fn address(host: &str, port: u16) -> String {
 }
 
 /// What a person wants to know at start, in one line each.
-fn summary(config: &Config, registry: &Registry, address: &str) -> Vec<(&'static str, String)> {
+fn summary(config: &Config, registry: &Registry, address: &str, store: String) -> Vec<(&'static str, String)> {
     let mut lines = vec![("address", format!("http://{address} (try it out: http://{address}/docs)"))];
     let models: Vec<String> = registry.list().into_iter().map(|model| model.entry.id).collect();
     let shown = models.iter().take(6).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -76,6 +109,7 @@ fn summary(config: &Config, registry: &Registry, address: &str) -> Vec<(&'static
     };
     let limit = machine::memory_limit().map_or("unknown".to_owned(), output::size);
     lines.push(("memory", format!("budget {budget} for loaded models, of {limit} on this machine")));
+    lines.push(("store", store));
     if let Some(file) = &config.file {
         lines.push(("config", file.display().to_string()));
     }

@@ -1,6 +1,6 @@
 //! Why a model cannot be had.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use tern_engine::EngineError;
 
@@ -88,6 +88,29 @@ pub enum RegistryError {
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
+}
+
+/// Why the files of a model cannot be deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// There is no such model, or it is in use.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// It is built in, or was named by the user.
+    #[error("The model `{id}` is built in, or its file was named with --model: it is not deleted from here.")]
+    NotOurs {
+        /// Model id.
+        id: String,
+    },
+    /// The system refuses.
+    #[error("The files of the model `{id}` cannot be deleted: {source}")]
+    Io {
+        /// Model id.
+        id: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
 }
 
 fn available_text(available: &[String]) -> String {

@@ -10,15 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tern_catalog::Catalog;
+use tern_catalog::{Catalog, Origin};
 use tern_chat::{ChatModel, ChatModelConfig};
 use tern_engine::{Cost, EngineError};
 use tern_scheduler::{Scheduler, SchedulerConfig};
 use tokio::sync::watch;
 
 use crate::{
-    EmbedHandle, Lease, LoadState, Loaded, ModelEntry, ModelStatus, RegistryConfig, RegistryError, TextHandle,
-    engines::by_name, machine, table::Table,
+    DeleteError, EmbedHandle, Lease, LoadState, Loaded, ModelEntry, ModelStatus, RegistryConfig, RegistryError,
+    TextHandle, engines::by_name, machine, table::Table,
 };
 
 /// What is known about a model that is in memory or on its way there.
@@ -39,6 +39,15 @@ struct Inner {
     config: RegistryConfig,
     slots: Mutex<HashMap<String, Slot>>,
     closing: AtomicBool,
+}
+
+/// A model whose files are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Its id.
+    pub id: String,
+    /// Bytes that are free now.
+    pub bytes: u64,
 }
 
 /// Which models exist, which are loaded. Cheap to clone.
@@ -173,6 +182,25 @@ impl Registry {
                 Ok(true)
             }
         }
+    }
+
+    /// Takes a model out of memory and removes its files. Reads and changes folders: call it off the async threads.
+    ///
+    /// # Errors
+    /// As [`Registry::unload`], `NotOurs` for a file that did not come through this server, and what the system says.
+    pub fn delete(&self, name: &str, force: bool) -> Result<Deleted, DeleteError> {
+        let id = self.0.table.find(name)?.id;
+        let local = self.catalog().local().into_iter().find(|model| model.id == id);
+        let Some(local) = local.filter(|model| model.origin != Origin::Explicit) else {
+            return Err(DeleteError::NotOurs { id });
+        };
+        self.unload(&id, force)?;
+        let deleted = tern_catalog::delete(&local);
+        // Part of it may be gone also when something failed.
+        self.0.table.forget();
+        let bytes = deleted.map_err(|source| DeleteError::Io { id: id.clone(), source })?;
+        tracing::info!(model = %id, "deleted");
+        Ok(Deleted { id, bytes })
     }
 
     /// Refuses new requests; running ones go on.

@@ -90,6 +90,11 @@ impl Table {
         state.entries.iter().find(is_it).cloned()
     }
 
+    /// Reads the folders again before the next question.
+    pub fn forget(&self) {
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).scanned = None;
+    }
+
     fn lookup(state: &State, name: &str) -> Result<Option<ModelEntry>, RegistryError> {
         if let Some(entry) = state.entries.iter().find(|entry| entry.answers_to(name)) {
             return Ok(Some(entry.clone()));

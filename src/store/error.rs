@@ -21,6 +21,12 @@ pub enum StoreError {
         /// Its id.
         id: String,
     },
+    /// A message would come before itself, or is to move below another parent.
+    #[error("message {id} cannot be put below its parent: it would come before itself, or move")]
+    Misplaced {
+        /// Its id.
+        id: String,
+    },
     /// Another process has the store open.
     #[error("{} is in use by another tern server; stop it, or choose another --data-dir", path.display())]
     InUse {

@@ -6,7 +6,10 @@ use crate::{Comparison, Conversation, Message, Millis, StoreError};
 
 /// Keeps conversations and comparisons. What a writing call has returned `Ok` for survives the process being killed.
 pub trait ConversationStore: Send + Sync + 'static {
-    /// A page of conversations.
+    /// A page of conversations, pinned ones first in every order.
+    ///
+    /// # Errors
+    /// `NotFound` if `after` is no conversation (any more).
     fn list(&self, query: &ListQuery) -> Result<Page<Conversation>, StoreError>;
     /// Every tag with the number of conversations that have it, most used first.
     fn tags(&self) -> Result<Vec<(String, u64)>, StoreError>;
@@ -26,28 +29,33 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// `NotFound`.
     fn message(&self, conversation: &str, id: &str) -> Result<Message, StoreError>;
 
-    /// Adds a conversation with its messages (empty for a new one), all or nothing.
+    /// Adds a conversation with its messages (empty for a new one), all or nothing. They may come in any order; the
+    /// count of messages is made here.
     ///
     /// # Errors
-    /// `Conflict` if the id is taken.
+    /// `Conflict` if the id, or one of the messages twice, is taken. `NotFound` if a parent or `current` is not among
+    /// them, `Misplaced` if a message would come before itself.
     fn create(&self, conversation: &Conversation, messages: &[Message]) -> Result<(), StoreError>;
     /// Changes a conversation in one transaction; `change` sees what is stored now, so that two writers do not undo
-    /// each other's fields. Sets `updated_ms` unless `change` did. The id and the count of messages stay.
+    /// each other's fields. Sets `updated_ms` unless `change` did. The id and the count of messages stay. `change` may be
+    /// called a second time if the disk failed in between.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`, also for a `current` that is none of its messages.
     fn update(&self, id: &str, change: &mut dyn FnMut(&mut Conversation)) -> Result<Conversation, StoreError>;
     /// Adds or replaces messages in one transaction, and shows the branch of `current` if it is given.
     ///
     /// # Errors
-    /// `NotFound` if the conversation, or the parent of a new message, does not exist (any more).
+    /// `NotFound` if the conversation, `current`, or the parent of a new message does not exist (any more).
+    /// `Misplaced` if a message would come before itself or below another parent than before.
     fn put_messages(
         &self,
         conversation: &str,
         messages: &[Message],
         current: Option<&str>,
     ) -> Result<Conversation, StoreError>;
-    /// Replaces the text of a message that is being generated. Need not survive a loss of power, only of the process.
+    /// Replaces a message that is being generated; one that has ended meanwhile stays as it is. Changes neither
+    /// `updated_ms` nor what a search finds. Need not survive a loss of power, only of the process.
     ///
     /// # Errors
     /// `NotFound`.
@@ -60,7 +68,11 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// Removes conversations with all that belongs to them; unknown ids are skipped. Gives how many were there.
     fn delete(&self, ids: &[String]) -> Result<u64, StoreError>;
 
-    /// Keeps the bytes of an attachment under its id.
+    /// Keeps the bytes of an attachment under its id. They go with the last message that names it, or with the
+    /// conversation.
+    ///
+    /// # Errors
+    /// `NotFound` if the conversation does not exist (any more).
     fn put_attachment(&self, conversation: &str, id: &str, bytes: &[u8]) -> Result<(), StoreError>;
     /// The bytes of an attachment.
     ///
@@ -72,7 +84,10 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// best first.
     fn search(&self, text: &str, limit: usize) -> Result<Vec<Hit>, StoreError>;
 
-    /// Comparisons, newest first: those before `before`, at most `limit`.
+    /// Comparisons, newest first: those before `before`, at most `limit`; `total` counts all.
+    ///
+    /// # Errors
+    /// `NotFound` if `before` is none (any more).
     fn comparisons(&self, before: Option<&str>, limit: usize) -> Result<Page<Comparison>, StoreError>;
     /// One comparison.
     ///

@@ -29,12 +29,15 @@ fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
 }
 
 #[test]
-fn two_servers_share_a_data_folder() {
+fn a_second_server_on_a_data_folder_is_refused_unless_it_keeps_nothing() {
     let home = Home::new();
-    let (one, two) = (home.serve(&[]), home.serve(&[]));
+    let one = home.serve(&[]);
+    home.run(&["serve", "--port", "0"]).fails(1, &["store.redb", "another tern server", "--data-dir"]);
+    let two = home.serve(&["--no-store"]);
     assert_ne!(one.address, two.address);
-    for server in [one, two] {
-        assert!(server.ask("GET", "/health", "").unwrap().starts_with("HTTP/1.0 200"));
+    for (server, saved) in [(one, "\"saved\":true"), (two, "--no-store")] {
+        let answer = server.ask("GET", "/api/store", "").unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200") && answer.contains(saved), "{answer}");
     }
 }
 
@@ -104,7 +107,7 @@ fn the_model_for_unknown_names_must_be_asked_for() {
     let body = r#"{"model":"gpt-4o","temperature":0,"messages":[{"role":"user","content":"ping"}]}"#;
     let strict = home.serve(&["--default-model", "echo"]);
     assert!(strict.ask("POST", "/v1/chat/completions", body).unwrap().starts_with("HTTP/1.0 404"));
-    let lenient = home.serve(&["--default-model", "echo", "--fallback-model"]);
+    let lenient = home.serve(&["--default-model", "echo", "--fallback-model", "--no-store"]);
     let answer = lenient.ask("POST", "/v1/chat/completions", body).unwrap();
     assert!(answer.starts_with("HTTP/1.0 200") && answer.contains("ping"), "{answer}");
 }

@@ -1,7 +1,8 @@
-//! `GET /health` and `GET /metrics`.
+//! `GET /health`, `GET /metrics` and `GET /api/server`.
 
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::PlainText};
 use serde::Serialize;
+use tern_registry::machine;
 
 use crate::{
     error::{ApiError, ErrorReply},
@@ -21,6 +22,37 @@ pub struct Health {
     /// Models in memory.
     pub loaded: Vec<String>,
 }
+
+/// What the server runs on and can do.
+#[derive(Debug, Object, Serialize)]
+pub struct ServerInfo {
+    /// Version of the server.
+    pub version: String,
+    /// Processors of the machine that this process may use.
+    pub processors: u32,
+    /// Threads that a forward pass uses.
+    pub threads: u32,
+    /// Memory for models.
+    pub memory: ServerMemory,
+    /// What the page can offer: `chat`, `compare`, `models`.
+    pub features: Vec<String>,
+}
+
+/// Memory for models, in bytes.
+#[derive(Debug, Object, Serialize)]
+pub struct ServerMemory {
+    /// What all loaded models may take together; null if there is no limit.
+    #[oai(nullable)]
+    pub budget_bytes: Option<u64>,
+    /// What the loaded ones take, by estimate.
+    pub used_bytes: u64,
+    /// What this process has in memory, files it has mapped included; null where the system does not say.
+    #[oai(nullable)]
+    pub rss_bytes: Option<u64>,
+}
+
+/// What this build can do that the page has a place for.
+const FEATURES: [&str; 3] = ["chat", "compare", "models"];
 
 #[derive(ApiResponse)]
 pub(crate) enum Metrics {
@@ -43,6 +75,25 @@ impl ServerApi {
         }
         let loaded = self.0.registry.loaded().iter().map(|model| model.entry.id.clone()).collect();
         Ok(ApiJson(Health { status: "ok".into(), version: self.0.config.version.into(), loaded }))
+    }
+
+    /// What the server runs on and can do
+    #[oai(path = "/api/server", method = "get", operation_id = "serverInfo")]
+    async fn info(&self) -> ApiJson<ServerInfo> {
+        let registry = &self.0.registry;
+        let budget = registry.config().memory_budget;
+        let used = registry.loaded().iter().map(|model| model.cost.total_bytes()).sum();
+        ApiJson(ServerInfo {
+            version: self.0.config.version.into(),
+            processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+            threads: registry.config().threads,
+            memory: ServerMemory {
+                budget_bytes: (budget != u64::MAX).then_some(budget),
+                used_bytes: used,
+                rss_bytes: machine::memory_resident(),
+            },
+            features: FEATURES.map(Into::into).to_vec(),
+        })
     }
 
     /// Figures for Prometheus

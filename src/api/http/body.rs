@@ -8,7 +8,7 @@ use poem::{Body, IntoResponse, Request, RequestBody, Response, error::ReadBodyEr
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     payload::Payload,
-    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
+    registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -30,25 +30,63 @@ pub struct ApiBody<T>(pub T);
 
 impl<T: DeserializeOwned> ApiBody<T> {
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
-        let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
-        let too_large = || {
-            ApiError::new(
-                413,
-                "request_too_large",
-                format!("the request body is larger than {limit} bytes (--body-limit)"),
-            )
+        parse(&read(request, body).await?).map(Self)
+    }
+}
+
+/// The bytes of a request body, as many as are allowed.
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
+    let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
+    let too_large = || {
+        ApiError::new(413, "request_too_large", format!("the request body is larger than {limit} bytes (--body-limit)"))
+    };
+    let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
+    let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
+    if declared.is_some_and(|n| n > limit) {
+        drain(body).await;
+        return Err(too_large());
+    }
+    let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => too_large(),
+        other => ApiError::new(400, "invalid_body", format!("the request body could not be read: {other}")),
+    })?;
+    Ok(bytes.into())
+}
+
+/// Any JSON document as a request body: what it has to be, the handler decides.
+pub struct ApiDocument(pub serde_json::Value);
+
+impl<'a> ApiExtractor<'a> for ApiDocument {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn request_meta() -> Option<MetaRequest> {
+        let example = Some(crate::app::an_export());
+        let schema = MetaSchemaRef::Inline(Box::new(MetaSchema { example, ..MetaSchema::ANY }));
+        let content = vec![MetaMediaType { content_type: "application/json", schema }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let document = async {
+            let bytes = read(request, body).await?;
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                return Err(ApiError::new(400, "invalid_body", "the request body is empty; expected JSON"));
+            }
+            // A file of many megabytes takes a while.
+            crate::state::beside(move || {
+                serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+                    ApiError::new(400, "invalid_json", format!("the request body is not valid JSON: {error}"))
+                })
+            })
+            .await
         };
-        let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
-        let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
-        if declared.is_some_and(|n| n > limit) {
-            drain(body).await;
-            return Err(too_large());
-        }
-        let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
-            ReadBodyError::PayloadTooLarge => too_large(),
-            other => ApiError::new(400, "invalid_body", format!("the request body could not be read: {other}")),
-        })?;
-        parse(&bytes).map(Self)
+        document.await.map_err(|error| ErrorReply::from(error).into())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     ApiConfig,
     error::{ApiError, shape},
     http::body::BodyLimit,
+    page,
 };
 
 /// The id of a request, for handlers.
@@ -46,7 +47,8 @@ impl<E: Endpoint> Envelope<E> {
         if request.method() == Method::OPTIONS && request.header("access-control-request-method").is_some() {
             return preflight(request.headers());
         }
-        if let Some(uri) = tolerant(request.uri()) {
+        // A view of the page, or a path as it was meant.
+        if let Some(uri) = page::view(&request).or_else(|| tolerant(request.uri())) {
             *request.uri_mut() = uri;
         }
         request.set_data(BodyLimit(self.config.body_limit));
@@ -147,7 +149,7 @@ fn preflight(headers: &HeaderMap) -> Response {
     let wanted = wanted.unwrap_or(HeaderValue::from_static("authorization, content-type"));
     Response::builder()
         .status(poem::http::StatusCode::NO_CONTENT)
-        .header("access-control-allow-methods", "GET, POST, DELETE, HEAD, OPTIONS")
+        .header("access-control-allow-methods", "GET, POST, PATCH, DELETE, HEAD, OPTIONS")
         .header("access-control-allow-headers", wanted)
         .header("access-control-max-age", "600")
         .finish()

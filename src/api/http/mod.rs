@@ -2,6 +2,7 @@
 //! requests (ids, hosts, origins, paths).
 
 pub(crate) mod body;
+pub(crate) mod download;
 pub(crate) mod envelope;
 pub(crate) mod lenient;
 pub(crate) mod server;

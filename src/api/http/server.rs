@@ -14,13 +14,12 @@ use poem::{
     http::uri::Scheme,
     web::{LocalAddr, RemoteAddr},
 };
-use tern_registry::Registry;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use crate::ApiConfig;
+use crate::{ApiConfig, Services};
 
 /// Connections open at once; more wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 4096;
@@ -35,7 +34,7 @@ type App = Arc<dyn DynEndpoint<Output = Response>>;
 pub struct Server {
     listener: TcpListener,
     app: App,
-    registry: Registry,
+    services: Services,
 }
 
 impl Server {
@@ -43,10 +42,10 @@ impl Server {
     ///
     /// # Errors
     /// What the system says, such as an address in use.
-    pub async fn bind(address: &str, registry: Registry, config: ApiConfig) -> io::Result<Self> {
+    pub async fn bind(address: &str, services: Services, config: ApiConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let app = crate::app(registry.clone(), config);
-        Ok(Self { listener, app: Arc::new(ToDynEndpoint(app)), registry })
+        let app = crate::app(&services, config);
+        Ok(Self { listener, app: Arc::new(ToDynEndpoint(app)), services })
     }
 
     /// Where it listens.
@@ -57,10 +56,10 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` is ready. Then refuses new requests and waits for running ones for `grace` at most;
-    /// what still runs then ends with an error.
+    /// Serves until `shutdown` is ready. Then interrupts the answers in conversations, which are kept as far as they are,
+    /// refuses new requests and waits for running ones for `grace` at most; what still runs then ends with an error.
     pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let Self { listener, app, registry } = self;
+        let Self { listener, app, services: Services { registry, conversations } } = self;
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         tokio::pin!(shutdown);
@@ -84,6 +83,8 @@ impl Server {
             }
         }
         drop(listener);
+        // Answers in conversations can be continued later, so nobody waits for their ends.
+        conversations.shut_down().await;
         registry.close();
         let ended = graceful.shutdown();
         tokio::pin!(ended);

@@ -37,6 +37,13 @@ pub(crate) fn data(value: &impl Serialize) -> Bytes {
     frame.into()
 }
 
+/// `id: SEQ` and `data: {json}`: an event that a client can join behind.
+pub(crate) fn numbered(seq: u64, value: &impl Serialize) -> Bytes {
+    let mut frame = format!("id: {seq}\n").into_bytes();
+    frame.extend_from_slice(&data(value));
+    frame.into()
+}
+
 /// An error after the stream has begun: the last frame, in the shape of every other error.
 pub(crate) fn failure(error: &ApiError) -> Bytes {
     let body = serde_json::to_string(&error.body()).unwrap_or_default();

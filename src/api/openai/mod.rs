@@ -16,4 +16,5 @@ pub(crate) use chat::ChatApi;
 pub(crate) use completions::CompletionsApi;
 pub(crate) use embeddings::EmbeddingsApi;
 pub(crate) use models::ModelsApi;
+pub(crate) use sampling::Strings;
 pub(crate) use tokens::TokensApi;

@@ -3,17 +3,22 @@
 mod support; // the app in this process, exchanges, event streams, the description's schemas, a real socket
 
 mod a_http; // clients.md A: errors, headers and paths as clients need them
+mod answers; // answers in conversations: streams, joining, stopping, going on, branches, failures
 mod b_streams; // clients.md B: the frames of a stream, to the byte
 mod bodies; // request bodies that are no JSON, the wrong JSON, or too much of it
 mod c_requests; // clients.md C: shapes of a chat request that must be taken, and those refused by name
 mod completions; // texts and tokens to continue: prompts, echo, logprobs, scoring, streams of several prompts
+mod conversations; // conversations: creating, listing, changing, deleting, searching
 mod determinism; // the same seed gives the same answer, whoever runs beside it
+mod disks; // a disk that is full, and works again
 mod e_answers; // clients.md E: whole answers, the list of models
 mod f_embeddings; // clients.md F: vectors, their formats, inputs that are refused
 mod failures; // engines that fail or panic, models that cannot be loaded
+mod imports; // files in and out: import, export, attachments
 mod loading; // loading on demand, unloading, keep-alive, the memory budget
 mod models; // ids, tokens, rendered prompts, health, metrics, catalogue
 mod openapi; // the description itself, and its examples
+mod page; // the page: its views, its headers, and that the API is never mistaken for it
 mod parameters; // values out of range, prompts that do not fit, models that cannot do it
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full

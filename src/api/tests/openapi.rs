@@ -177,8 +177,14 @@ fn every_example_fits_its_schema() {
 #[tokio::test]
 async fn every_example_is_a_request_that_works() {
     let app = App::start();
+    let mut exchanges = 0;
     for (name, _, example) in examples() {
         let Some(example) = example else { continue };
+        if name.contains("/api/conversations") {
+            exchanges += 1;
+            try_in_conversation(&app, &name, example.clone()).await;
+            continue;
+        }
         // The model of most examples is the built-in one, which is not here.
         let model = if name.contains("embeddings") { "echo-embed" } else { "echo" };
         let path = name.split_once(' ').unwrap().1;
@@ -193,6 +199,33 @@ async fn every_example_is_a_request_that_works() {
         }
         app.post(path, with(example.clone(), json!({"model": model}))).await.ok();
     }
+    assert!(exchanges >= 9, "{exchanges}");
+}
+
+/// Sends the example of an operation on conversations, with the ids of a conversation that is there.
+async fn try_in_conversation(app: &App, name: &str, mut example: Value) {
+    let (method, path) = name.split_once(' ').unwrap();
+    let conversation = app.post("/api/conversations", json!({"model": "echo-slow?step_ms=0"})).await.ok();
+    let id = conversation["id"].as_str().unwrap().to_owned();
+    let sent = app.post(&format!("/api/conversations/{id}/messages"), json!({"content": "hi"})).await;
+    let messages = sent.chunks()[0]["messages"].clone();
+    let of = |index: usize| messages[index]["id"].as_str().unwrap().to_owned();
+    if path.ends_with("/continue") {
+        // Only what was not finished can be continued.
+        let body = json!({"parameters": {"max_tokens": 3}});
+        let again = app.post(&format!("/api/conversations/{id}/messages/{}/answer", of(0)), body).await;
+        let answer = again.chunks()[0]["messages"][0]["id"].as_str().unwrap().to_owned();
+        app.post(&path.replace("{id}", &id).replace("{message}", &answer), example).await.chunks();
+        return;
+    }
+    for (field, value) in [("model", "echo".to_owned()), ("message", of(1))] {
+        if example.get(field).is_some() {
+            example[field] = value.into();
+        }
+    }
+    let path = path.replace("{id}", &id).replace("{message}", &of(0));
+    let exchange = app.send(method.parse().unwrap(), &path, &[], example.to_string()).await;
+    assert_eq!(exchange.status, 200, "{exchange}");
 }
 
 #[test]

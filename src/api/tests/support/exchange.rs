@@ -124,11 +124,29 @@ impl Event {
     }
 }
 
-/// Reads a stream as strictly as it was written: each block is one `data: ` line or one comment, nothing else.
+/// Reads a stream as strictly as it was written: each block is one `data: ` line, perhaps behind its number, or one
+/// comment, nothing else.
 #[track_caller]
 pub fn parse_events(text: &str) -> Vec<Event> {
+    numbered_events(text).into_iter().map(|(_, event)| event).collect()
+}
+
+/// The events with their numbers.
+#[track_caller]
+pub fn numbered_events(text: &str) -> Vec<(Option<u64>, Event)> {
     let blocks = text.strip_suffix("\n\n").unwrap_or_else(|| panic!("the stream breaks off: {text:?}"));
     let event = |block: &str| {
+        let (number, block) = match block.strip_prefix("id: ").and_then(|rest| rest.split_once('\n')) {
+            Some((number, block)) => (Some(number.parse().unwrap()), block),
+            None => (None, block),
+        };
+        (number, one(block))
+    };
+    let blocks: Vec<&str> = blocks.split("\n\n").collect();
+    return blocks.into_iter().map(event).collect();
+
+    #[track_caller]
+    fn one(block: &str) -> Event {
         assert!(!block.contains(['\n', '\r']), "more than one line: {block:?}");
         if let Some(comment) = block.strip_prefix(": ") {
             return Event::Comment(comment.to_owned());
@@ -138,6 +156,5 @@ pub fn parse_events(text: &str) -> Vec<Event> {
             Some(data) => Event::Data(serde_json::from_str(data).unwrap_or_else(|e| panic!("{e}: {data}"))),
             None => panic!("neither data nor a comment: {block:?}"),
         }
-    };
-    blocks.split("\n\n").map(event).collect()
+    }
 }

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tern_api::{ApiConfig, Server};
+use tern_api::{ApiConfig, Server, Services};
+use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,6 +17,7 @@ use tokio::{
 /// A running server.
 pub struct Live {
     pub registry: Registry,
+    pub conversations: Conversations,
     pub address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -25,14 +27,16 @@ pub struct Live {
 impl Live {
     pub async fn start(change: impl FnOnce(&mut RegistryConfig)) -> Self {
         let (registry, dir) = super::registry(change);
-        let server = Server::bind("127.0.0.1:0", registry.clone(), ApiConfig::default()).await.unwrap();
+        let services = Services::in_memory(registry.clone());
+        let conversations = services.conversations.clone();
+        let server = Server::bind("127.0.0.1:0", services, ApiConfig::default()).await.unwrap();
         let address = server.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
         let task = tokio::spawn(server.run(shutdown, Duration::from_secs(60)));
-        Self { registry, address, stop, task, _dir: dir }
+        Self { registry, conversations, address, stop, task, _dir: dir }
     }
 
     /// A connection on which the request has been sent and nothing read yet. Dropping it is the client's end.

@@ -1,11 +1,16 @@
 //! Starts the app on the echo engine and keeps every exchange whole, so that a failure prints all of it. Each answer
 //! is checked against the schema of the description on the way.
 
+pub mod disk;
 mod exchange;
 pub mod live;
 pub mod schema;
+pub mod talk;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use poem::{
@@ -16,17 +21,20 @@ use poem::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tern_api::ApiConfig;
+use tern_api::{ApiConfig, Services};
 use tern_catalog::{Catalog, CatalogConfig, hub};
+use tern_conversations::{Conversations, Settings};
 use tern_registry::{Registry, RegistryConfig};
 use tern_scheduler::Stats;
+use tern_store::{ConversationStore, RedbStore};
 
-pub use exchange::{Event, Exchange, parse_events};
+pub use exchange::{Event, Exchange, numbered_events, parse_events};
 
 /// The whole API in this process, over an empty models directory.
 pub struct App {
     client: TestClient<BoxEndpoint<'static, Response>>,
     pub registry: Registry,
+    pub conversations: Conversations,
     _dir: TempDir,
 }
 
@@ -50,10 +58,18 @@ impl App {
     }
 
     pub fn with(change: impl FnOnce(&mut RegistryConfig, &mut ApiConfig)) -> Self {
+        Self::over(Arc::new(RedbStore::temporary()), change)
+    }
+
+    /// Over a store of its own.
+    pub fn over(store: Arc<dyn ConversationStore>, change: impl FnOnce(&mut RegistryConfig, &mut ApiConfig)) -> Self {
         let mut api = ApiConfig::default();
         let (registry, dir) = registry(|config| change(config, &mut api));
-        let app = tern_api::app(registry.clone(), api).boxed();
-        Self { client: TestClient::new(app), registry, _dir: dir }
+        let conversations =
+            Conversations::new(store, registry.clone(), Settings { temperature: 0.0, ..Settings::default() });
+        let services = Services { registry: registry.clone(), conversations: conversations.clone() };
+        let app = tern_api::app(&services, api).boxed();
+        Self { client: TestClient::new(app), registry, conversations, _dir: dir }
     }
 
     pub async fn get(&self, path: &str) -> Exchange {
@@ -118,8 +134,13 @@ impl App {
 
     /// A stream that is read event by event. Dropping it is what a client that leaves does.
     pub async fn open(&self, path: &str, body: Value) -> Open {
-        let request = format!("> POST {path}\n{body}");
-        let response = self.client.post(path).body(body.to_string()).send().await.0;
+        self.open_with(Method::POST, path, body).await
+    }
+
+    /// The same with any method.
+    pub async fn open_with(&self, method: Method, path: &str, body: Value) -> Open {
+        let request = format!("> {method} {path}\n{body}");
+        let response = self.request(&method, path).body(body.to_string()).send().await.0;
         let (parts, body) = response.into_parts();
         let frames = body.into_bytes_stream().map(|frame| frame.unwrap().to_vec()).boxed();
         Open { request, status: parts.status.as_u16(), headers: parts.headers, frames, text: String::new(), read: 0 }

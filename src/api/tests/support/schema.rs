@@ -48,12 +48,24 @@ pub fn check_exchange(method: &str, path: &str, exchange: &Exchange) {
 /// The operation that describes a request, if there is one.
 pub fn operation(method: &str, path: &str) -> Option<&'static Value> {
     let paths = DESCRIPTION["paths"].as_object()?;
-    let fits = |template: &str| match template.split_once('{') {
-        None => template == path,
-        Some((prefix, _)) => path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()),
-    };
-    let (_, item) = paths.iter().find(|(template, _)| fits(template))?;
+    // A path without parameters is meant before one with them, as the router has it.
+    let item = paths.get(path).or_else(|| paths.iter().find(|(template, _)| fits(template, path)).map(|(_, i)| i))?;
     item.get(method.to_ascii_lowercase())
+}
+
+/// Whether a path is one of a template. An id of a model may have slashes.
+fn fits(template: &str, path: &str) -> bool {
+    if let Some(prefix) = template.strip_suffix("{model}") {
+        return path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
+    }
+    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(part), Some(found)) if part == found || (part.starts_with('{') && !found.is_empty()) => {}
+            _ => return false,
+        }
+    }
 }
 
 /// Follows a `$ref`.
