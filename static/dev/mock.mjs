@@ -138,7 +138,7 @@ function checkParameters(parameters) {
 }
 
 function exported(entry, format) {
-  if (format === "json") return JSON.stringify({ tern_export: 1, conversations: [{ ...entry.conversation, tree: entry.tree }] }, null, 1);
+  if (format === "json") return JSON.stringify({ format: "tern-conversations", version: 1, conversations: [{ ...entry.conversation, tree: entry.tree }] }, null, 1);
   const lines = pathTo(entry, entry.conversation.current).map((m) => `## ${m.role}\n\n${m.content}\n`);
   return `# ${entry.conversation.title}\n\n${lines.join("\n")}`;
 }
@@ -183,7 +183,7 @@ const routes = [
   }],
   ["GET", /^\/api\/conversations\/export$/, ({ response, query }) => {
     const format = query.get("format") ?? "json";
-    if (format === "json") download(response, "conversations.json", "application/json", JSON.stringify({ tern_export: 1, conversations: [...conversations.values()].map((e) => ({ ...e.conversation, tree: e.tree })) }));
+    if (format === "json") download(response, "conversations.json", "application/json", JSON.stringify({ format: "tern-conversations", version: 1, conversations: [...conversations.values()].map((e) => ({ ...e.conversation, tree: e.tree })) }));
     else download(response, "conversations.md", "text/markdown", [...conversations.values()].map((e) => exported(e, format)).join("\n\n"));
   }],
   ["POST", /^\/api\/conversations\/import$/, ({ body }) => {

@@ -125,7 +125,7 @@ export interface ServerInfo {
   version: string;
   processors: number;
   threads: number;
-  memory: { budget_bytes: number; used_bytes: number; rss_bytes: number };
+  memory: { budget_bytes: number | null; used_bytes: number; rss_bytes: number | null };
   features: string[];
 }
 

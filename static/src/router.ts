@@ -1,8 +1,8 @@
-// Paths without a library: `/`, `/chat/{id}`, `/compare`, `/compare/{id}`, `/models`.
+// Paths without a library: `/`, `/chat/{id}` (`?message=` shows one), `/compare`, `/compare/{id}`, `/models`.
 
 import { computed, signal } from "@preact/signals";
 
-const path = signal(location.pathname);
+const path = signal(location.pathname + location.search);
 
 export type Route =
   | { tab: "chat"; id: string | null; message: string | null }
@@ -11,11 +11,12 @@ export type Route =
   | { tab: "unknown" };
 
 export const route = computed<Route>(() => {
-  const [first, id, message, ...rest] = path.value.split("/").filter(Boolean).map(decoded);
+  const [where, search] = path.value.split("?") as [string, string?];
+  const [first, id, ...rest] = where.split("/").filter(Boolean).map(decoded);
   if (rest.length > 0) return { tab: "unknown" };
   if (first === undefined) return { tab: "chat", id: null, message: null };
-  if (first === "chat") return { tab: "chat", id: id ?? null, message: message ?? null };
-  if (first === "compare" && message === undefined) return { tab: "compare", id: id ?? null };
+  if (first === "chat") return { tab: "chat", id: id ?? null, message: new URLSearchParams(search).get("message") };
+  if (first === "compare") return { tab: "compare", id: id ?? null };
   if (first === "models" && id === undefined) return { tab: "models" };
   return { tab: "unknown" };
 });
@@ -29,11 +30,11 @@ function decoded(part: string): string {
 }
 
 export function go(to: string, replace = false): void {
-  if (to !== location.pathname) history[replace ? "replaceState" : "pushState"](null, "", to);
+  if (to !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](null, "", to);
   path.value = to;
 }
 
-addEventListener("popstate", () => (path.value = location.pathname));
+addEventListener("popstate", () => (path.value = location.pathname + location.search));
 
 // Links of the page itself change the view without loading it again.
 addEventListener("click", (event) => {
@@ -42,9 +43,9 @@ addEventListener("click", (event) => {
   if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
   if (!/^\/($|chat(\/|$)|compare(\/|$)|models(\/|$))/.test(link.pathname)) return;
   event.preventDefault();
-  go(link.pathname);
+  go(link.pathname + link.search);
 });
 
 export const chatPath = (id: string | null, message?: string | null) =>
-  id === null ? "/" : `/chat/${encodeURIComponent(id)}${message ? `/${encodeURIComponent(message)}` : ""}`;
+  id === null ? "/" : `/chat/${encodeURIComponent(id)}${message ? `?message=${encodeURIComponent(message)}` : ""}`;
 export const comparePath = (id: string | null) => (id === null ? "/compare" : `/compare/${encodeURIComponent(id)}`);

@@ -21,13 +21,13 @@ describe("follow", () => {
   it("joins again behind what it has seen", async () => {
     const opened: number[] = [];
     const seen: unknown[] = [];
-    const parts = ["id: 1\ndata: 1\n\nid: 2\ndata: 2\n\nid: 3\nda", "id: 3\ndata: 3\n\ndata: [DONE]\n\n"];
+    const parts = ['id: 1\ndata: {"n":1}\n\nid: 2\ndata: {"n":2}\n\nid: 3\nda', 'id: 3\ndata: {"n":3}\n\ndata: [DONE]\n\n'];
     await follow(
       async (after) => {
         opened.push(after);
         return body(parts.shift()!);
       },
-      (event) => seen.push(event),
+      (event: { n: number }) => seen.push(event.n),
       new AbortController().signal,
     );
     expect(opened).toEqual([0, 2]);
@@ -37,6 +37,10 @@ describe("follow", () => {
     const refused = Object.assign(new Error("no"), { status: 400 });
     const attempt = follow(() => Promise.reject(refused), () => {}, new AbortController().signal);
     await expect(attempt).rejects.toBe(refused);
+  });
+  it("ends at an error in the stream", async () => {
+    const attempt = follow(async () => body('id: 1\ndata: {"type":"x"}\n\ndata: {"error":{"message":"broke"}}\n\n'), () => {}, new AbortController().signal);
+    await expect(attempt).rejects.toThrow("broke");
   });
   it("does not repeat a request nobody has answered", async () => {
     let tries = 0;

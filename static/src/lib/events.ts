@@ -64,7 +64,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
  * `open` begins it at 0 and joins it behind another number. What `open` throws ends it, except that a server that does
  * not answer is tried again once something has been seen.
  */
-export async function follow<E>(
+export async function follow<E extends object>(
   open: (after: number) => Promise<Response>,
   onEvent: (event: E) => void,
   signal: AbortSignal,
@@ -79,7 +79,10 @@ export async function follow<E>(
         if (frame.data === "[DONE]") return;
         if (frame.id !== null) seen = Number(frame.id);
         pause = 500;
-        onEvent(JSON.parse(frame.data) as E);
+        const event = JSON.parse(frame.data) as E & { error?: { message?: string } };
+        // An error in the middle of a stream is an answer too: asking again would not help.
+        if (event.error?.message && !("type" in event)) throw Object.assign(new Error(event.error.message), { status: 500 });
+        onEvent(event);
       }
     } catch (error) {
       if (signal.aborted) return;
