@@ -18,6 +18,7 @@ async function runCell(comparison, stream, prompt, column, repetition) {
   const timeline = [];
   const result = { ...key, model: asked.model, engine: model?.engine ?? null, text: "", reasoning: null, finish_reason: null, error: null, warning: null, assertions: [], started_ms: now(), timeline };
   if (!model) result.error = `there is no model ${asked.model}`;
+  else if (model.mock.fail) result.error = "the engine failed after three tokens";
   else {
     if (model.status.value !== "loaded") {
       for (let i = 0; i <= 4; i++) { say("loading", i / 4); await sleep(model.mock.load / 8); }

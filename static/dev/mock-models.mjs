@@ -23,7 +23,8 @@ export const models = new Map([
   model("qwen2.5-1.5b:q8_0@llama", "llama", "Q8_0", 1894, 1.54e9, 8192, { load: 1400, step: 40 }, { name: "Qwen2.5 1.5B Instruct" }),
   model("qwen3-32b:q4_k_m@llama", "llama", "Q4_K_M", 19800, 32.8e9, 8192, { load: 9000, step: 900 }, { name: "Qwen3 32B", architecture: "qwen3" }),
   model("slow-thinker", "llama", "Q4_K_M", 812, 1.1e9, 4096, { reasoning: true, step: 60 }, { name: "Slow thinker" }),
-  model("broken", "echo", "F16", 1, 1e6, 4096, { fail: true }, { name: "Broken on purpose" }),
+  ...["echo", "echo-pieces", "echo-slow", "echo-long", "echo-reasoning"].map((id) => model(id, "echo", "F32", 1, 1e6, 8192, { prefill: 1, load: 20, step: { "echo-slow": 20, "echo-long": 2 }[id] ?? 1, reasoning: id === "echo-reasoning" })),
+  model("echo-error", "echo", "F16", 1, 1e6, 4096, { fail: true }, { name: "Broken on purpose" }),
 ].map((m) => [m.id, m]));
 
 const catalog = [

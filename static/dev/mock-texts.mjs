@@ -51,6 +51,12 @@ const REASONING = "The person asks for an explanation. I should first name the t
 
 export function answerFor(question, model) {
   const reasoning = model.mock.reasoning ? REASONING : null;
+  const cycle = (count) => Array.from({ length: count }, (_, i) => "the of and to in is it was for on".split(" ")[i % 10]).join(" ");
+  if (model.id === "echo") return { reasoning, text: question };
+  if (model.id === "echo-pieces") return { reasoning, text: "Hello from the echo engine: one, two, three." };
+  if (model.id === "echo-slow") return { reasoning, text: cycle(50) };
+  if (model.id === "echo-long") return { reasoning, text: cycle(5000) };
+  if (model.id === "echo-reasoning") return { reasoning: "The user wants a sum: 2 + 2.", text: "The answer is 4." };
   if (/hostile/i.test(question)) return { reasoning, text: HOSTILE };
   if (/long/i.test(question)) return { reasoning, text: Array.from({ length: 60 }, (_, i) => `Paragraph ${i + 1}. ${GUIDE}`).join("\n\n") };
   if (/code|compare|math|quantization/i.test(question)) return { reasoning, text: RICH };

@@ -113,6 +113,7 @@ async function generate(entry, message, stream, asked, already = "") {
 }
 
 function startAnswer(request, response, entry, user, fields, isNew) {
+  const files = (fields.attachments ?? []).map((file) => Buffer.from(file.data, "base64").toString());
   const modelId = fields.model ?? entry.conversation.model ?? "tern-guide";
   if (!models.has(modelId)) refuse(404, "model_not_found", `there is no model ${modelId}`);
   if (fields.model) entry.conversation.model = fields.model;
@@ -129,7 +130,7 @@ function startAnswer(request, response, entry, user, fields, isNew) {
   streams.set(answer.id, stream);
   stream.send(structuredClone({ type: "messages", conversation: entry.conversation, messages: isNew ? [user, answer] : [answer] }));
   stream.join(request, response, 0);
-  void generate(entry, answer, stream, user.content);
+  void generate(entry, answer, stream, [...files, user.content].join("\n"));
 }
 
 function checkParameters(parameters) {
@@ -194,7 +195,7 @@ const routes = [
       const { tree, ...fields } = c;
       const entry = newConversation({ ...fields, id: id("conv"), updated_ms: now() });
       const ids = new Map(tree.map((m) => [m.id, id("msg")]));
-      entry.tree = tree.map((m) => ({ ...m, id: ids.get(m.id), parent: ids.get(m.parent) ?? null, conversation: entry.conversation.id }));
+      entry.tree = tree.map((m) => ({ reasoning: null, attachments: [], answer: null, status: "complete", ...m, id: ids.get(m.id), parent: ids.get(m.parent) ?? null, conversation: entry.conversation.id }));
       entry.conversation.current = ids.get(fields.current) ?? entry.tree.at(-1)?.id ?? null;
       entry.conversation.messages = tree.length;
       imported.push(entry.conversation.id);

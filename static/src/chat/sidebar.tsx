@@ -25,8 +25,9 @@ export function ChatSidebar() {
   useEffect(() => void refreshList(), [archivedShown.value, tagShown.value]);
   useEffect(() => onKey("search", () => {
     setSide(true);
+    field.current?.select();
     // A side bar that is only now becoming visible cannot take the focus yet.
-    setTimeout(() => field.current?.select(), 20);
+    setTimeout(() => field.current?.focus(), 20);
   }), []);
   useEffect(() => {
     if (!hasMore.value) return;
@@ -154,7 +155,8 @@ function Rename({ conversation, done }: { conversation: Conversation; done: () =
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.select(), []);
   const save = () => {
-    const title = field.current!.value.trim();
+    // Going away takes the focus away, which would save a second time.
+    const title = field.current?.value.trim();
     done();
     if (title && title !== conversation.title) void change(conversation.id, { title });
   };

@@ -101,8 +101,8 @@ function Strip({ comparison, prompt, column }: { comparison: Comparison; prompt:
         const [label, meaning] = m.compare.figures[name]!;
         return (
           <div key={name} title={meaning}>
-            <dt>{label}</dt>
-            <dd class={found?.best ? "best" : ""}>{found?.text ?? "–"}{found?.best && <Best />}</dd>
+            <dt>{label}{found?.best && <Best />}</dt>
+            <dd class={found?.best ? "best" : ""}>{found?.text ?? "–"}</dd>
           </div>
         );
       })}
