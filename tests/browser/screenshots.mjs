@@ -52,6 +52,11 @@ const views = {
     await page.waitForSelector(".cell");
     await page.waitForTimeout(900);
   },
+  async figures(page) {
+    await views.compare(page);
+    await page.locator(".figure-table").first().scrollIntoViewIfNeeded();
+    await page.locator(".compare-page").evaluate((element) => (element.scrollTop = element.querySelector(".votes").offsetTop - 120));
+  },
   async models(page) {
     await page.goto(`${server.url}/models`);
     await page.waitForSelector(".model-row");

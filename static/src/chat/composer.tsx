@@ -13,6 +13,8 @@ import { type Chosen, checked } from "./attachments";
 import { Gauge } from "./gauge";
 import { editing, modelId, openId, running, send, sendProblem, sending, stop } from "./state";
 
+/** The browser lets a field grow with its text by itself. */
+const grows = CSS.supports("field-sizing", "content");
 const coarse = matchMedia("(pointer: coarse)");
 
 export function Composer({ given }: { given: { text: string; key: number } | null }) {
@@ -43,6 +45,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     }
   }, [given?.key]);
   useLayoutEffect(() => {
+    if (grows) return;
     const element = area.current!;
     element.style.height = "auto";
     element.style.height = `${Math.min(element.scrollHeight + 2, innerHeight * 0.4)}px`;

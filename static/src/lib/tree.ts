@@ -10,9 +10,10 @@ export class Tree {
   constructor(messages: readonly Message[]) {
     for (const message of messages) {
       this.byId.set(message.id, message);
-      const siblings = this.children.get(message.parent);
+      const parent = message.parent ?? null;
+      const siblings = this.children.get(parent);
       if (siblings) siblings.push(message);
-      else this.children.set(message.parent, [message]);
+      else this.children.set(parent, [message]);
     }
   }
 
@@ -26,14 +27,14 @@ export class Tree {
     let message = this.get(leaf) ?? this.get(this.newestBelow(null));
     while (message && path.length <= this.byId.size) {
       path.push(message);
-      message = this.get(message.parent);
+      message = this.get(message.parent ?? null);
     }
     return path.reverse();
   }
 
   /** Messages with the same parent, this one among them. */
   siblings(message: Message): Message[] {
-    return this.children.get(message.parent) ?? [message];
+    return this.children.get(message.parent ?? null) ?? [message];
   }
 
   /** The end of the branch one gets to by always taking the newest child; `id` itself if it has none. */
