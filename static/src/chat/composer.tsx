@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { ArrowUp, FileText, Paperclip, Square, X } from "lucide";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { m } from "../i18n";
+import { direction } from "../lib/direction";
 import { draftOf, keepDraft } from "../lib/drafts";
 import { bytes } from "../lib/format";
 import { onKey } from "../shortcuts";
@@ -59,9 +60,13 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     if (!coarse.matches) area.current?.focus();
   }, []);
 
+  const later = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const set = (value: string) => {
     text.value = value;
-    keepDraft(key, value);
+    // Writing a megabyte with every letter would be felt.
+    clearTimeout(later.current);
+    if (value.length < 20_000) keepDraft(key, value);
+    else later.current = setTimeout(() => keepDraft(key, value), 500);
   };
 
   async function submit(): Promise<void> {
@@ -69,6 +74,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     if ((content.trim() === "" && files.peek().length === 0) || sending.peek() || running.peek()) return;
     const attachments = files.peek();
     const before = openId.peek() ?? "new";
+    clearTimeout(later.current);
     text.value = "";
     files.value = [];
     refusals.value = [];
@@ -132,7 +138,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
             ))}
           </ul>
         )}
-        <textarea ref={area} id="message" dir="auto" rows={1} aria-label={m.chat.input} placeholder={over.value ? m.chat.dropHere : m.chat.placeholder}
+        <textarea ref={area} id="message" dir={direction(text.value)} rows={1} aria-label={m.chat.input} placeholder={over.value ? m.chat.dropHere : m.chat.placeholder}
           enterkeyhint={coarse.matches ? "enter" : "send"} value={text.value} onInput={(event) => set(event.currentTarget.value)} onKeyDown={onKeyDown} onPaste={onPaste} />
         <div class="composer-row">
           <IconButton icon={Paperclip} label={m.chat.attach} onClick={() => picker.current!.click()} />

@@ -5,6 +5,7 @@ import { ChevronLeft, ChevronRight, Code, Copy, CornerDownRight, Ellipsis, FileT
 import { useEffect, useRef } from "preact/hooks";
 import { type Message, api } from "../api";
 import { m } from "../i18n";
+import { direction } from "../lib/direction";
 import { bytes, percent, seconds } from "../lib/format";
 import { IconButton } from "../ui/button";
 import { showCode } from "../ui/code-dialog";
@@ -85,7 +86,7 @@ function Editor({ message }: { message: Message }) {
   };
   return (
     <form class="editor" onSubmit={(event) => { event.preventDefault(); void done(); }}>
-      <textarea dir="auto" rows={Math.min(16, text.value.split("\n").length + 1)} aria-label={m.chat.edit} value={text.value}
+      <textarea dir={direction(text.value)} rows={Math.min(16, text.value.split("\n").length + 1)} aria-label={m.chat.edit} value={text.value}
         ref={area}
         onInput={(event) => (text.value = event.currentTarget.value)} onKeyDown={onKeyDown} />
       <div class="dialog-actions">

@@ -3,9 +3,10 @@
 import { useSignal } from "@preact/signals";
 import { Code, Layers, Plus, SlidersHorizontal, Trash2, X } from "lucide";
 import { useEffect } from "preact/hooks";
-import { m } from "../i18n";
-import { ParameterFields } from "../chat/settings";
 import { ModelPicker } from "../chat/picker";
+import { ParameterFields } from "../chat/settings";
+import { m } from "../i18n";
+import { direction } from "../lib/direction";
 import { chatModels } from "../server";
 import { IconButton } from "../ui/button";
 import { showCode } from "../ui/code-dialog";
@@ -115,7 +116,7 @@ function Prompts({ wanted }: { wanted: CompareRequest }) {
       )}
       {prompts.map((prompt, index) => (
         <div class="prompt-row" key={index}>
-          <textarea id={index === 0 ? "message" : undefined} dir="auto" rows={prompts.length > 1 ? 2 : 3} aria-label={m.compare.promptNumber(index + 1)} value={prompt}
+          <textarea id={index === 0 ? "message" : undefined} dir={direction(prompt)} rows={prompts.length > 1 ? 2 : 3} aria-label={m.compare.promptNumber(index + 1)} value={prompt}
             onInput={(event) => change({ prompts: prompts.map((one, at) => (at === index ? event.currentTarget.value : one)) })} />
           {prompts.length > 1 && <IconButton icon={X} size={16} label={m.compare.removePrompt(index + 1)} onClick={() => change({ prompts: prompts.filter((_, at) => at !== index) })} />}
         </div>
