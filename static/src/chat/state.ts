@@ -86,6 +86,7 @@ effect(() => {
 async function openConversation(id: string | null): Promise<void> {
   if (openId.peek() === id && (id === null || conversation.peek())) return;
   remember();
+  void writeWishes();
   for (const run of runs.peek().values()) run.leave();
   batch(() => {
     openId.value = id;
@@ -222,6 +223,7 @@ export async function send(out: Outgoing, instead: Message | null = null): Promi
   let sent = false;
   try {
     const id = await begun();
+    await writeWishes();
     const last = path.peek().at(-1);
     const body = {
       content: out.content,
@@ -260,6 +262,7 @@ function refused(error: unknown): void {
 
 export async function answerAgain(question: Message, withModel?: string): Promise<void> {
   const chosen = withModel ?? modelId.peek();
+  await writeWishes();
   await act((id) => start((signal) => api.answerAgain(id, question.id, chosen ? { model: chosen } : {}, signal), null));
 }
 
@@ -314,6 +317,8 @@ async function act(action: (id: string) => Promise<unknown>): Promise<boolean> {
 }
 
 let writing: ReturnType<typeof setTimeout> | undefined;
+/** The conversation whose settings have not been written yet. */
+let unwritten: string | null = null;
 
 /** Changes model, instructions or parameters; of a chat that has begun, on the server a moment later. */
 export function wish(fields: Partial<Wishes>): void {
@@ -326,15 +331,21 @@ export function wish(fields: Partial<Wishes>): void {
   }
   conversation.value = { ...c, ...fields };
   clearTimeout(writing);
-  writing = setTimeout(() => {
-    const now = conversation.peek();
-    if (now?.id !== c.id) return;
-    void act(async (id) => {
-      const { model: chosen, system_prompt, parameters } = now;
-      const fresh = await api.change(id, { model: chosen, system_prompt, parameters });
-      for (const listener of changed) if (conversation.peek() === now) listener(fresh);
-    });
-  }, 400);
+  unwritten = c.id;
+  writing = setTimeout(() => void writeWishes(), 400);
+}
+
+/** Writes settings that are only here so far; whoever sends a message waits for it. */
+async function writeWishes(): Promise<void> {
+  clearTimeout(writing);
+  const now = conversation.peek();
+  if (unwritten === null || unwritten !== now?.id) return;
+  unwritten = null;
+  await act(async (id) => {
+    const { model: chosen, system_prompt, parameters } = now;
+    const fresh = await api.change(id, { model: chosen, system_prompt, parameters });
+    if (conversation.peek() === now) for (const listener of changed) listener(fresh);
+  });
 }
 
 export function newChat(): void {
