@@ -8,6 +8,7 @@ use poem_openapi::{ApiResponse, Object, error::ParseParamError};
 use serde::Serialize;
 use tern_catalog::PullError;
 use tern_chat::TurnError;
+use tern_compare::CompareError;
 use tern_conversations::ConversationError;
 use tern_engine::EngineError;
 use tern_registry::{DeleteError, EmbedError, RegistryError};
@@ -288,6 +289,18 @@ impl From<ConversationError> for ApiError {
     }
 }
 
+impl From<CompareError> for ApiError {
+    fn from(error: CompareError) -> Self {
+        let message = error.to_string();
+        match error {
+            CompareError::Invalid { param, .. } => Self::invalid(param, message),
+            CompareError::Running { .. } => Self::new(409, "comparison_running", message),
+            CompareError::Store(error) => error.into(),
+            CompareError::ShuttingDown => Self::new(503, "shutting_down", message),
+        }
+    }
+}
+
 impl From<DeleteError> for ApiError {
     fn from(error: DeleteError) -> Self {
         let message = error.to_string();
@@ -307,6 +320,12 @@ impl From<StoreError> for ErrorReply {
 
 impl From<ConversationError> for ErrorReply {
     fn from(error: ConversationError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+impl From<CompareError> for ErrorReply {
+    fn from(error: CompareError) -> Self {
         ApiError::from(error).into()
     }
 }

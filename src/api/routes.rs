@@ -5,12 +5,14 @@ use std::{path::PathBuf, sync::Arc};
 use poem::{Endpoint, IntoEndpoint, Response, Route, endpoint::make_sync, get};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 use tern_catalog::{Catalog, CatalogConfig};
+use tern_compare::Comparisons;
 use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
     app::{
-        CatalogApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, PullApi, ServerApi, StoreApi, TransferApi,
+        CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, PullApi, ServerApi, StoreApi,
+        TransferApi,
     },
     docs,
     http::envelope::Envelope,
@@ -63,7 +65,8 @@ impl Services {
 
     fn state(&self, config: ApiConfig) -> State {
         let Self { registry, conversations } = self.clone();
-        State { registry, conversations, config: Arc::new(config) }
+        let comparisons = Comparisons::new(registry.clone(), conversations.store());
+        State { registry, conversations, comparisons, config: Arc::new(config) }
     }
 }
 
@@ -82,6 +85,8 @@ pub(crate) enum ApiTags {
     Tokens,
     /// Conversations that are kept, and answers that go on when their client leaves
     Conversations,
+    /// Models and quantizations side by side, measured fairly
+    Compare,
     /// State of the server
     Server,
 }
@@ -90,6 +95,7 @@ type Apis = (
     (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
+    CompareApi,
     ServerApi,
 );
 
@@ -100,6 +106,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (ChatApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
+        CompareApi(s()),
         ServerApi(s()),
     );
     OpenApiService::new(apis, "Tern", env!("CARGO_PKG_VERSION"))

@@ -1,7 +1,8 @@
-//! What every handler has: the registry, the conversations, the settings, and the way from a model's name to the model.
+//! What every handler has: the registry, conversations and comparisons, the settings, and the way from a model's name to the model.
 
 use std::sync::Arc;
 
+use tern_compare::Comparisons;
 use tern_conversations::Conversations;
 use tern_registry::{Lease, ModelStatus, Registry, RegistryError};
 
@@ -12,6 +13,7 @@ use crate::{ApiConfig, error::ApiError};
 pub(crate) struct State {
     pub registry: Registry,
     pub conversations: Conversations,
+    pub comparisons: Comparisons,
     pub config: Arc<ApiConfig>,
 }
 

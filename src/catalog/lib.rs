@@ -26,4 +26,5 @@ pub use delete::delete;
 pub use hub::{Cancel, OnProgress, Progress, PullError, Stage};
 pub use local::{LocalModel, Origin};
 pub use reference::{HubFile, Reference, ReferenceError};
+pub use split::all_parts;
 pub use table::{Entry, Quant};

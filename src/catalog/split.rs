@@ -24,7 +24,7 @@ pub(crate) fn part_of(file: &str) -> Option<Part> {
 }
 
 /// Every part of the model that `file` belongs to, in order; `file` alone when it is not split.
-pub(crate) fn all_parts(file: &str) -> Vec<String> {
+pub fn all_parts(file: &str) -> Vec<String> {
     match part_of(file) {
         Some(Part { base, count, .. }) => (1..=count).map(|n| format!("{base}-{n:05}-of-{count:05}.gguf")).collect(),
         None => vec![file.to_owned()],

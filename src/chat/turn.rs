@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use tern_engine::Tokenizer;
+use tern_engine::{Token, Tokenizer};
 use tern_scheduler::{Delta, Event, Events, GenerateError};
 
 use crate::{
@@ -20,6 +20,11 @@ pub struct Turn {
 impl Turn {
     pub(crate) fn new(events: Events, translated: TurnEvents) -> Self {
         Self { events, translated }
+    }
+
+    /// The tokens of answer `choice` so far, reasoning and marks included: those that events up to the last one told of.
+    pub fn tokens(&self, choice: u32) -> &[TimedToken] {
+        self.translated.tokens.get(choice as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The next event; `None` after the last one. Safe to drop while waiting: no event is lost.
@@ -51,6 +56,15 @@ impl Turn {
     }
 }
 
+/// A token of an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedToken {
+    /// Token id.
+    pub token: Token,
+    /// When it was chosen, in milliseconds since the request was taken from the queue.
+    pub at_ms: f64,
+}
+
 /// What [`TurnEvents::pop`] has.
 #[derive(Debug, PartialEq)]
 pub enum Popped {
@@ -68,6 +82,7 @@ pub struct TurnEvents {
     opening: Opening,
     tokenizer: Arc<dyn Tokenizer>,
     answers: Vec<Splitter>,
+    tokens: Vec<Vec<TimedToken>>,
     ready: VecDeque<TurnEvent>,
     over: bool,
 }
@@ -75,7 +90,15 @@ pub struct TurnEvents {
 impl TurnEvents {
     /// For a turn whose answers start at `opening`.
     pub fn new(reasoning: Reasoning, opening: Opening, tokenizer: Arc<dyn Tokenizer>) -> Self {
-        Self { reasoning, opening, tokenizer, answers: Vec::new(), ready: VecDeque::new(), over: false }
+        Self {
+            reasoning,
+            opening,
+            tokenizer,
+            answers: Vec::new(),
+            tokens: Vec::new(),
+            ready: VecDeque::new(),
+            over: false,
+        }
     }
 
     /// Takes an event of the scheduler; `None` when it has no more.
@@ -120,6 +143,10 @@ impl TurnEvents {
     fn delta(&mut self, delta: Delta) {
         let spelled = self.reasoning.needs_control();
         let mut bytes = Vec::new();
+        let choice = delta.choice as usize;
+        self.tokens.resize_with(self.tokens.len().max(choice + 1), Vec::new);
+        let timed = delta.tokens.iter().zip(&delta.times_ms);
+        self.tokens[choice].extend(timed.map(|(&token, &at_ms)| TimedToken { token, at_ms }));
         let mut logprobs = delta.logprobs.into_iter();
         let tokens: Vec<Incoming> = delta
             .tokens

@@ -310,8 +310,12 @@ pub(crate) fn is_loaded(state: &LoadState) -> bool {
 }
 
 fn ms(time: Duration) -> f64 {
-    // Three digits after the point are more than a clock knows.
-    (time.as_secs_f64() * 1e6).round() / 1e3
+    round(time.as_secs_f64() * 1e3)
+}
+
+/// Three digits after the point are more than a clock knows.
+fn round(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
 }
 
 impl Clock {
@@ -339,9 +343,9 @@ impl Clock {
         };
         let times = Times {
             load_ms: self.load_ms,
-            queue_ms: summary.queue_ms,
-            prefill_ms: summary.prefill_ms,
-            decode_ms: summary.decode_ms,
+            queue_ms: round(summary.queue_ms),
+            prefill_ms: round(summary.prefill_ms),
+            decode_ms: round(summary.decode_ms),
             first_token_ms: self.first.map_or(0.0, |first| ms(first.saturating_duration_since(asked))),
             total_ms: ms(now.saturating_duration_since(asked)),
             reasoning_ms: since(self.thinking, self.writing.unwrap_or(now)),

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Instant};
 
 use serde_json::{Map, Value};
-use tern_chat as chat;
+use tern_chat::{self as chat, parameters};
 use tern_engine::Capability;
 use tern_registry::{Lease, ModelStatus, RegistryError};
 use tern_store::{Answer, Conversation, ConversationStore, Message, Role, Status};
@@ -17,7 +17,7 @@ use crate::{
     attachments::{self, Taken},
     ids,
     log::Reader,
-    parameters, prompt,
+    prompt,
     running::Answering,
     service::Inner,
     tree::Tree,

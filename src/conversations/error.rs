@@ -1,6 +1,6 @@
 //! Why something about a conversation cannot be done.
 
-use tern_chat::TurnError;
+use tern_chat::{TurnError, parameters::WrongParameter};
 use tern_registry::RegistryError;
 use tern_store::StoreError;
 
@@ -62,5 +62,11 @@ impl ConversationError {
     /// A field with a value that cannot be used.
     pub(crate) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { param: param.into(), message: message.into() }
+    }
+}
+
+impl From<WrongParameter> for ConversationError {
+    fn from(error: WrongParameter) -> Self {
+        Self::invalid(format!("parameters.{}", error.name), error.to_string())
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use tern_chat::parameters;
 use tern_registry::Registry;
 use tern_store::{Conversation, ConversationStore, Message, RedbStore, Role, StoreError};
 
@@ -17,7 +18,6 @@ use crate::{
     import::{self, Import},
     kept::Kept,
     log::{Log, Reader},
-    parameters,
     running::{Ending, Running},
     title,
     tree::Tree,
@@ -138,7 +138,7 @@ impl Conversations {
     /// A parameter out of range.
     pub async fn create(&self, new: NewConversation) -> Result<Conversation, ConversationError> {
         self.0.check_open()?;
-        parameters::check(&new.parameters)?;
+        parameters::read(&new.parameters)?;
         let title = new.title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
         let now = ids::now();
         let conversation = Conversation {
@@ -166,7 +166,7 @@ impl Conversations {
     /// A parameter out of range, a `current` that is no message of the conversation, `NotFound`.
     pub async fn change(&self, id: String, change: Change) -> Result<Conversation, ConversationError> {
         if let Some(parameters) = &change.parameters {
-            parameters::check(parameters)?;
+            parameters::read(parameters)?;
         }
         self.with_store(move |store| {
             if let Some(current) = &change.current {

@@ -29,6 +29,13 @@ impl ModelEntry {
         let is = |name: &str| self.id == name || self.aliases.iter().any(|a| a == name);
         is(name) || plain.is_some_and(is)
     }
+
+    /// Bytes of its file, or of all its parts; `None` for a script, or when a part cannot be seen. Asks the file system.
+    pub fn file_bytes(&self) -> Option<u64> {
+        let ModelSource::Path(path) = &self.source else { return None };
+        let parts = tern_catalog::all_parts(path.to_str()?);
+        parts.iter().map(|part| std::fs::metadata(part).ok().map(|file| file.len())).sum()
+    }
 }
 
 /// Whether a model is in memory.

@@ -126,6 +126,17 @@ pub fn memory_resident() -> Option<u64> {
     field_kib("/proc/self/status", "VmRSS:")
 }
 
+/// The most resident memory this process has had since it began, or since [`reset_memory_peak`], in bytes.
+pub fn memory_peak() -> Option<u64> {
+    field_kib("/proc/self/status", "VmHWM:")
+}
+
+/// Makes [`memory_peak`] begin anew, where the system can (Linux); gives whether it could.
+pub fn reset_memory_peak() -> bool {
+    // 5 resets the high water mark and nothing else (man 5 proc_pid_clear_refs).
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
 fn meminfo(field: &str) -> Option<u64> {
     field_kib("/proc/meminfo", field)
 }

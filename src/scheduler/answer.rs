@@ -1,6 +1,6 @@
 //! A request while it runs ([`Job`]) and each of its answers ([`Answer`]).
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use tern_engine::{SeqId, Token, Tokenizer, Wanted};
 
@@ -112,6 +112,8 @@ pub(crate) struct Answer {
     pub(crate) alone: bool,
     sampler: Sampler,
     text: TextStream,
+    /// When the tokens whose text is held back were chosen.
+    times_ms: VecDeque<f64>,
 }
 
 /// What came of a row of logits.
@@ -140,6 +142,7 @@ impl Answer {
             alone: false,
             sampler: Sampler::new(&request.sampling, job.seed, key.1, &request.prompt),
             text: TextStream::new(&request.stop),
+            times_ms: VecDeque::new(),
         }
     }
 
@@ -162,6 +165,7 @@ impl Answer {
             return self.finish(job, FinishReason::Stop(None));
         }
         self.tokens.push(token);
+        self.times_ms.push_back(job.admitted.elapsed().as_secs_f64() * 1e3);
         self.sampler.accept(&self.tokens);
         self.generated += 1;
         job.generated += 1;
@@ -186,10 +190,12 @@ impl Answer {
         Chosen::Finished(reason)
     }
 
-    fn send(&self, job: &Job, piece: Piece) {
+    fn send(&mut self, job: &Job, piece: Piece) {
         if !piece.is_empty() {
             let Piece { text, tokens, logprobs } = piece;
-            job.reply.send(Event::Delta(Delta { choice: self.key.1, text, tokens, logprobs }));
+            // Tokens are reported in their order, each once.
+            let times_ms = self.times_ms.drain(..tokens.len().min(self.times_ms.len())).collect();
+            job.reply.send(Event::Delta(Delta { choice: self.key.1, text, tokens, times_ms, logprobs }));
         }
     }
 }

@@ -125,6 +125,9 @@ pub struct Delta {
     pub text: String,
     /// The tokens behind it.
     pub tokens: Vec<Token>,
+    /// When each of them was chosen, in milliseconds since the request was taken from the queue. Taken on the model's
+    /// own thread: what happens to the event on its way is not in it.
+    pub times_ms: Vec<f64>,
     /// One entry a token, when logprobs were asked for.
     pub logprobs: Vec<TokenLogprob>,
 }

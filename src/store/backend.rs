@@ -4,7 +4,7 @@
 //! a file that cannot be written can still be repaired in memory and read.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     io,
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -113,12 +113,11 @@ impl StorageBackend for Backend {
         let Some(mut overlay) = self.overlay() else { return self.inner.write(offset, data) };
         for (page, inside, range) in Overlay::pieces(offset, data.len()) {
             let data = &data[range];
-            if !overlay.pages.contains_key(&page) {
-                overlay.pages.insert(page, Overlay::original(&*self.inner, page)?);
-            }
-            if let Some(bytes) = overlay.pages.get_mut(&page) {
-                bytes[inside..inside + data.len()].copy_from_slice(data);
-            }
+            let bytes = match overlay.pages.entry(page) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(Overlay::original(&*self.inner, page)?),
+            };
+            bytes[inside..inside + data.len()].copy_from_slice(data);
         }
         Ok(())
     }

@@ -131,16 +131,16 @@ pub(crate) fn put_messages(
     Ok(record)
 }
 
-/// Removes a message with everything below it; gives the ids removed as well.
+/// Removes a message with everything below it.
 pub(crate) fn delete_message(
     transaction: &WriteTransaction,
     id: &str,
     message: &str,
-) -> Result<(ConversationRecord, Vec<String>), Failure> {
+) -> Result<ConversationRecord, Failure> {
     let mut record = get(transaction, id)?;
-    let gone = messages::delete(transaction, &mut record, message)?;
+    messages::delete(transaction, &mut record, message)?;
     record.conversation.updated_ms = now_ms();
     record.changed = next_generation(transaction)?;
     put(transaction, &record)?;
-    Ok((record, gone))
+    Ok(record)
 }

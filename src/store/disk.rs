@@ -25,7 +25,7 @@ use crate::{Millis, StoreError, backend::Backend};
 const CACHE_BYTES: usize = 32 << 20;
 
 /// How often at most an overlay is given up to try the file again.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 500 });
 
 /// What can go wrong inside a transaction.
 #[derive(Debug)]

@@ -16,17 +16,25 @@ use crate::{
     Comparison, Conversation, ConversationStore, Hit, ListQuery, Message, Page, Status, StoreError, StoreState,
     comparisons, conversations,
     disk::{Disk, Failure, Medium},
+    index::{self, Change, Index, Mark, Place},
     list::List,
     messages,
-    tables::{ATTACHMENTS, COMPARISONS, CONVERSATIONS, ConversationRecord, GENERATING, MESSAGES, decode},
+    tables::{
+        ATTACHMENTS, COMPARISONS, CONVERSATIONS, ConversationRecord, GENERATING, MESSAGES, META, META_GENERATION,
+        META_IDENTITY, decode,
+    },
     upgrade::{self, Step},
 };
 
 /// Name of the database in the data directory.
 const FILE: &str = "store.redb";
+/// Name of the folder of the search index there.
+const INDEX: &str = "index";
 
 /// A [`ConversationStore`] in one file, or in memory. One process may have it open.
 pub struct RedbStore {
+    /// Before the records: its thread ends with it, and holds them.
+    index: Index,
     records: Arc<Records>,
     /// Held by whoever writes, so that the list in memory changes in the order of the file.
     writing: Mutex<()>,
@@ -49,51 +57,71 @@ impl RedbStore {
         fs::create_dir_all(data_dir).map_err(|source| StoreError::Io { path: data_dir.to_owned(), source })?;
         let file = path.clone();
         let medium = move || Ok(Box::new(FileBackend::new(open_file(&file)?).map_err(io::Error::other)?) as _);
-        Self::with(path, Box::new(medium), upgrade::STEPS)
+        Self::with(path, Box::new(medium), Place::Folder(data_dir.join(INDEX)), upgrade::STEPS)
     }
 
     /// A store that touches no file and ends with the process: for tests, and for describing the API.
     #[must_use]
     pub fn temporary() -> Self {
         let medium = || Ok(Box::new(InMemoryBackend::new()) as Box<dyn StorageBackend>);
-        let store = Self::with(PathBuf::from("(memory)"), Box::new(medium), upgrade::STEPS);
+        let store = Self::with(PathBuf::from("(memory)"), Box::new(medium), Place::Memory, upgrade::STEPS);
         store.expect("memory has neither damage nor limits: this is a bug")
     }
 
-    pub(crate) fn with(path: PathBuf, medium: Medium, steps: &[Step]) -> Result<Self, StoreError> {
+    pub(crate) fn with(path: PathBuf, medium: Medium, place: Place, steps: &[Step]) -> Result<Self, StoreError> {
         let disk = Disk::open(path, medium)?;
         upgrade::run(&disk, steps)?;
-        let records = Records { disk, list: RwLock::default() };
+        let records = Arc::new(Records { disk, list: RwLock::default() });
         records.interrupt()?;
         records.load()?;
-        Ok(Self { records: Arc::new(records), writing: Mutex::new(()) })
+        let index = Index::start(records.clone(), place, records.mark()?)?;
+        Ok(Self { index, records, writing: Mutex::new(()) })
     }
 
-    /// Writes; `listed` then changes the list in memory.
+    /// Writes. `listed` then changes the list in memory, and says what the index has to look at.
     fn write<T>(
         &self,
         body: impl FnMut(&WriteTransaction) -> Result<T, Failure>,
-        listed: impl FnOnce(&mut List, &T),
+        listed: impl FnOnce(&mut List, &T) -> Option<(Change, u64)>,
     ) -> Result<T, StoreError> {
         let _turn: MutexGuard<'_, ()> = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = self.records.disk.opened();
         let result = self.records.disk.write(body);
-        match &result {
-            Ok(value) => listed(&mut self.records.list_mut(), value),
+        if let Ok(value) = &result {
+            let change = listed(&mut self.records.list_mut(), value);
+            if let Some((change, generation)) = change {
+                self.index.tell(change, generation);
+            }
+        } else if self.records.disk.opened() != opened {
             // The transaction may have been confirmed before the disk failed.
-            Err(_) if self.records.disk.opened() != opened => self.records.load()?,
-            Err(_) => {}
+            self.records.load()?;
+            let told = self.index.told();
+            let mut unknown: Vec<_> = {
+                let list = self.records.list();
+                let records = list.entries().map(|entry| &entry.record).filter(|record| record.changed > told);
+                records.map(|record| (record.changed, record.conversation.id.clone())).collect()
+            };
+            unknown.sort_unstable();
+            for (generation, id) in unknown {
+                self.index.tell(Change::Conversation(id), generation);
+            }
         }
         result
     }
 
-    /// Writes something that changes one conversation.
+    /// Writes something about one conversation; `change` says what the index has to look at if it concerns it.
     fn change(
         &self,
         body: impl FnMut(&WriteTransaction) -> Result<ConversationRecord, Failure>,
+        change: impl FnOnce(&str) -> Change,
     ) -> Result<Conversation, StoreError> {
-        let record = self.write(body, |list, record| list.put(record.clone()))?;
-        Ok(record.conversation)
+        let listed = |list: &mut List, record: &ConversationRecord| {
+            let id = &record.conversation.id;
+            let before = list.get(id).ok().map(|entry| entry.record.changed);
+            list.put(record.clone());
+            (before != Some(record.changed)).then(|| (change(id), record.changed))
+        };
+        Ok(self.write(body, listed)?.conversation)
     }
 }
 
@@ -109,6 +137,28 @@ fn open_file(path: &Path) -> io::Result<File> {
 impl Records {
     pub(crate) fn list(&self) -> RwLockReadGuard<'_, List> {
         self.list.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message, if it is there.
+    pub(crate) fn message(&self, conversation: &str, id: &str) -> Result<Option<Message>, StoreError> {
+        let found =
+            self.disk.read(|transaction| messages::one(&transaction.open_table(MESSAGES)?, conversation, id))?;
+        Ok(found.map(|record| record.message))
+    }
+
+    /// All messages of a conversation; none if it is not there.
+    pub(crate) fn messages(&self, conversation: &str) -> Result<Vec<Message>, StoreError> {
+        let found = self.disk.read(|transaction| messages::all(&transaction.open_table(MESSAGES)?, conversation))?;
+        Ok(found.into_iter().map(|record| record.message).collect())
+    }
+
+    /// Whose store this is, and how far it is.
+    fn mark(&self) -> Result<Mark, StoreError> {
+        self.disk.read(|transaction| {
+            let meta = transaction.open_table(META)?;
+            let number = |name| Ok::<_, Failure>(meta.get(name)?.map_or(0, |value| value.value()));
+            Ok(Mark { identity: number(META_IDENTITY)?, generation: number(META_GENERATION)? })
+        })
     }
 
     fn list_mut(&self) -> RwLockWriteGuard<'_, List> {
@@ -184,29 +234,22 @@ impl ConversationStore for RedbStore {
     }
 
     fn messages(&self, conversation: &str) -> Result<Vec<Message>, StoreError> {
-        let records = self.records.disk.read(|transaction| {
-            if transaction.open_table(CONVERSATIONS)?.get(conversation)?.is_none() {
-                return Err(conversations::missing(conversation).into());
-            }
-            messages::all(&transaction.open_table(MESSAGES)?, conversation)
-        })?;
-        Ok(records.into_iter().map(|record| record.message).collect())
+        self.records.list().get(conversation)?;
+        self.records.messages(conversation)
     }
 
     fn message(&self, conversation: &str, id: &str) -> Result<Message, StoreError> {
-        let found = self
-            .records
-            .disk
-            .read(|transaction| messages::one(&transaction.open_table(MESSAGES)?, conversation, id))?;
-        found.map(|record| record.message).ok_or_else(|| messages::missing(id))
+        self.records.message(conversation, id)?.ok_or_else(|| messages::missing(id))
     }
 
     fn create(&self, conversation: &Conversation, messages: &[Message]) -> Result<(), StoreError> {
-        self.change(|transaction| conversations::create(transaction, conversation, messages)).map(drop)
+        let create = |transaction: &WriteTransaction| conversations::create(transaction, conversation, messages);
+        self.change(create, |id| Change::Conversation(id.to_owned())).map(drop)
     }
 
     fn update(&self, id: &str, change: &mut dyn FnMut(&mut Conversation)) -> Result<Conversation, StoreError> {
-        self.change(|transaction| conversations::update(transaction, id, change))
+        let update = |transaction: &WriteTransaction| conversations::update(transaction, id, change);
+        self.change(update, |id| Change::Title(id.to_owned()))
     }
 
     fn put_messages(
@@ -215,17 +258,19 @@ impl ConversationStore for RedbStore {
         messages: &[Message],
         current: Option<&str>,
     ) -> Result<Conversation, StoreError> {
-        self.change(|transaction| conversations::put_messages(transaction, conversation, messages, current))
+        let put =
+            |transaction: &WriteTransaction| conversations::put_messages(transaction, conversation, messages, current);
+        let ids = || messages.iter().map(|message| message.id.clone()).collect();
+        self.change(put, |id| Change::Messages(id.to_owned(), ids()))
     }
 
     fn put_progress(&self, message: &Message) -> Result<(), StoreError> {
-        self.write(|transaction| messages::progress(transaction, message), |_, ()| {})
+        self.write(|transaction| messages::progress(transaction, message), |_, ()| None)
     }
 
     fn delete_message(&self, conversation: &str, id: &str) -> Result<Conversation, StoreError> {
-        self.change(|transaction| {
-            conversations::delete_message(transaction, conversation, id).map(|(record, _)| record)
-        })
+        let delete = |transaction: &WriteTransaction| conversations::delete_message(transaction, conversation, id);
+        self.change(delete, |id| Change::Conversation(id.to_owned()))
     }
 
     fn delete(&self, ids: &[String]) -> Result<u64, StoreError> {
@@ -236,13 +281,14 @@ impl ConversationStore for RedbStore {
                     gone.push(id.clone());
                 }
             }
-            if !gone.is_empty() {
-                conversations::next_generation(transaction)?;
-            }
-            Ok(gone)
+            let generation = if gone.is_empty() { 0 } else { conversations::next_generation(transaction)? };
+            Ok((gone, generation))
         };
-        let gone = self.write(delete, |list, gone| gone.iter().for_each(|id| list.remove(id)))?;
-        Ok(gone.len() as u64)
+        let listed = |list: &mut List, (gone, generation): &(Vec<String>, u64)| {
+            let numbers: Vec<_> = gone.iter().filter_map(|id| list.remove(id)).collect();
+            (*generation > 0).then_some((Change::Gone(numbers), *generation))
+        };
+        Ok(self.write(delete, listed)?.0.len() as u64)
     }
 
     fn put_attachment(&self, conversation: &str, id: &str, bytes: &[u8]) -> Result<(), StoreError> {
@@ -251,7 +297,7 @@ impl ConversationStore for RedbStore {
             transaction.open_table(ATTACHMENTS)?.insert((conversation, id), bytes)?;
             Ok(())
         };
-        self.write(put, |_, ()| {})
+        self.write(put, |_, ()| None)
     }
 
     fn attachment(&self, conversation: &str, id: &str) -> Result<Vec<u8>, StoreError> {
@@ -262,8 +308,8 @@ impl ConversationStore for RedbStore {
         found.ok_or_else(|| StoreError::NotFound { what: "attachment", id: id.to_owned() })
     }
 
-    fn search(&self, _text: &str, _limit: usize) -> Result<Vec<Hit>, StoreError> {
-        Ok(Vec::new())
+    fn search(&self, text: &str, limit: usize) -> Result<Vec<Hit>, StoreError> {
+        index::search(&self.index, &self.records, text, limit)
     }
 
     fn comparisons(&self, before: Option<&str>, limit: usize) -> Result<Page<Comparison>, StoreError> {
@@ -295,6 +341,7 @@ impl ConversationStore for RedbStore {
         let listed = |list: &mut List, before: &Option<_>| {
             before.map(|before| list.comparisons.remove(&entry(before)));
             list.comparisons.insert(entry(comparison.created_ms));
+            None
         };
         self.write(|transaction| comparisons::put(transaction, comparison), listed).map(drop)
     }
@@ -302,6 +349,7 @@ impl ConversationStore for RedbStore {
     fn delete_comparison(&self, id: &str) -> Result<bool, StoreError> {
         let listed = |list: &mut List, before: &Option<_>| {
             before.map(|before| list.comparisons.remove(&(before, id.to_owned())));
+            None
         };
         Ok(self.write(|transaction| comparisons::delete(transaction, id), listed)?.is_some())
     }

@@ -9,6 +9,7 @@ mod conversations;
 mod disk;
 mod embedded;
 mod error;
+mod index;
 mod list;
 mod messages;
 mod store;

@@ -39,10 +39,15 @@ impl List {
         self.entries.insert(id, Arc::new(Entry { record, title }));
     }
 
-    pub(crate) fn remove(&mut self, id: &str) {
-        if let Some(entry) = self.entries.remove(id) {
-            self.numbers.remove(&entry.record.number);
-        }
+    /// Gives the number it had.
+    pub(crate) fn remove(&mut self, id: &str) -> Option<u64> {
+        let entry = self.entries.remove(id)?;
+        self.numbers.remove(&entry.record.number);
+        Some(entry.record.number)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     pub(crate) fn get(&self, id: &str) -> Result<&Arc<Entry>, StoreError> {

@@ -142,12 +142,7 @@ pub(crate) fn progress(transaction: &WriteTransaction, message: &Message) -> Res
 }
 
 /// Removes a message with everything below it and what only they name; counts in `record`, which the caller writes.
-/// Gives the ids removed.
-pub(crate) fn delete(
-    transaction: &WriteTransaction,
-    record: &mut ConversationRecord,
-    id: &str,
-) -> Result<Vec<String>, Failure> {
+pub(crate) fn delete(transaction: &WriteTransaction, record: &mut ConversationRecord, id: &str) -> Result<(), Failure> {
     let conversation = record.conversation.id.clone();
     let mut table = transaction.open_table(MESSAGES)?;
     let all = all(&table, &conversation)?;
@@ -179,5 +174,5 @@ pub(crate) fn delete(
         record.conversation.current = top.message.parent.clone().or_else(newest);
     }
     record.conversation.messages = kept.len() as u64;
-    Ok(removed.iter().map(|message| message.id.clone()).collect())
+    Ok(())
 }

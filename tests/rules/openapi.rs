@@ -1,13 +1,13 @@
 //! openapi/openapi.json is what the code says, and every endpoint has an example that works.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
     files, read, root,
-    running::{Running, tern},
+    running::{Answer, Running, tern},
 };
 
 const FILE: &str = "openapi/openapi.json";
@@ -20,7 +20,10 @@ struct Example {
     summary: String,
     /// The operation of openapi.json, such as `POST /v1/chat/completions`.
     operation: String,
-    /// Path of the request, where the operation's has parameters.
+    /// Requests that make what the example needs.
+    #[serde(default)]
+    before: Vec<Step>,
+    /// Path of the request, where the operation's has parameters; `{name}` stands for what a step before has taken.
     path: Option<String>,
     /// Body of the request.
     request: Option<Value>,
@@ -34,6 +37,19 @@ struct Example {
     /// Texts that the answer contains.
     #[serde(default)]
     contains: Vec<String>,
+}
+
+/// A request that makes what an example needs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    /// Such as `POST /api/conversations`.
+    operation: String,
+    /// Body of the request.
+    request: Option<Value>,
+    /// Names and JSON pointers of what is taken from the answer, for `{name}` in what follows.
+    #[serde(default)]
+    take: BTreeMap<String, String>,
 }
 
 fn description() -> String {
@@ -108,11 +124,37 @@ fn every_example_works() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+/// Puts what was taken into a text.
+fn fill(text: &str, taken: &BTreeMap<String, String>) -> String {
+    taken.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}
+
+/// The JSON of an answer; of an event stream, of its events.
+fn json_of(answer: &Answer) -> Value {
+    match answer.content_type.split(';').next() {
+        Some("text/event-stream") => events(&answer.body),
+        _ => serde_json::from_str(&answer.body).unwrap_or_default(),
+    }
+}
+
 /// Sends the request of an example; what is wrong with the answer, if anything.
 fn try_out(server: &Running, example: &Example) -> Option<String> {
+    let mut taken = BTreeMap::new();
+    for step in &example.before {
+        let (method, path) = step.operation.split_once(' ').unwrap();
+        let body = step.request.as_ref().map(|body| fill(&body.to_string(), &taken));
+        let answer = server.ask(method, &fill(path, &taken), body.as_deref());
+        let json = json_of(&answer);
+        for (name, pointer) in &step.take {
+            let Some(value) = json.pointer(pointer).and_then(Value::as_str) else {
+                return Some(format!("{}: no {pointer} in {answer:?}", step.operation));
+            };
+            taken.insert(name.clone(), value.to_owned());
+        }
+    }
     let (method, path) = example.operation.split_once(' ').unwrap();
-    let path = example.path.as_deref().unwrap_or(path);
-    let body = example.request.as_ref().map(Value::to_string);
+    let path = &*fill(example.path.as_deref().unwrap_or(path), &taken);
+    let body = example.request.as_ref().map(|body| fill(&body.to_string(), &taken));
     let answer = server.ask(method, path, body.as_deref());
     let mut wrong = Vec::new();
     let mut expect = |what: &str, expected: &Value, found: Option<&Value>| {
@@ -123,10 +165,7 @@ fn try_out(server: &Running, example: &Example) -> Option<String> {
     let media_type = answer.content_type.split(';').next().unwrap_or_default();
     expect("status", &example.status.into(), Some(&answer.status.into()));
     expect("content type", &example.content_type.as_str().into(), Some(&media_type.into()));
-    let json = match media_type {
-        "text/event-stream" => events(&answer.body),
-        _ => serde_json::from_str(&answer.body).unwrap_or_default(),
-    };
+    let json = json_of(&answer);
     for (pointer, expected) in &example.expect {
         expect(pointer, expected, json.pointer(pointer));
     }

@@ -1,6 +1,9 @@
-//! What scripts and the page use beyond OpenAI's API: conversations, loading, downloads, the state of the server.
+//! What scripts and the page use beyond OpenAI's API: conversations, comparisons, loading, downloads, the state of the server.
 
 mod catalog;
+mod compare;
+mod compare_results;
+mod compare_types;
 mod conversation_types;
 mod conversations;
 mod deleting;
@@ -12,6 +15,7 @@ mod store;
 mod transfer;
 
 pub(crate) use catalog::CatalogApi;
+pub(crate) use compare::CompareApi;
 pub(crate) use conversations::ConversationsApi;
 pub(crate) use deleting::DeletingApi;
 pub(crate) use loading::LoadingApi;

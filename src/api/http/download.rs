@@ -9,9 +9,10 @@ use poem_openapi::{
 /// Kinds that a browser may show in the page: nothing that can hold a script.
 const SHOWN: [&str; 4] = ["image/png", "image/jpeg", "image/webp", "image/gif"];
 /// All kinds, as the description lists them.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "application/json",
     "text/markdown; charset=utf-8",
+    "text/csv; charset=utf-8",
     "text/plain; charset=utf-8",
     "application/octet-stream",
     SHOWN[0],

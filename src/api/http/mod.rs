@@ -6,5 +6,6 @@ pub(crate) mod download;
 pub(crate) mod envelope;
 pub(crate) mod lenient;
 pub(crate) mod server;
+pub(crate) mod shown;
 pub(crate) mod sse;
 pub(crate) mod union;

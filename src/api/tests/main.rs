@@ -7,6 +7,7 @@ mod answers; // answers in conversations: streams, joining, stopping, going on, 
 mod b_streams; // clients.md B: the frames of a stream, to the byte
 mod bodies; // request bodies that are no JSON, the wrong JSON, or too much of it
 mod c_requests; // clients.md C: shapes of a chat request that must be taken, and those refused by name
+mod compare; // models side by side: every event, errors, stopping, joining, files, clients that leave
 mod completions; // texts and tokens to continue: prompts, echo, logprobs, scoring, streams of several prompts
 mod conversations; // conversations: creating, listing, changing, deleting, searching
 mod determinism; // the same seed gives the same answer, whoever runs beside it

@@ -185,6 +185,10 @@ async fn every_example_is_a_request_that_works() {
             try_in_conversation(&app, &name, example.clone()).await;
             continue;
         }
+        if name.contains("/api/compare") {
+            // `compare.rs` tries these, with the ids of a comparison that is there.
+            continue;
+        }
         // The model of most examples is the built-in one, which is not here.
         let model = if name.contains("embeddings") { "echo-embed" } else { "echo" };
         let path = name.split_once(' ').unwrap().1;

@@ -50,6 +50,27 @@ fn run(chat: &ChatModel, scheduler: &Scheduler, request: TurnRequest) -> (Vec<(S
 }
 
 #[test]
+fn a_turn_tells_its_tokens_and_when_they_were_chosen() {
+    let (chat, scheduler) = start("echo-reasoning?step_ms=2");
+    let mut turn = chat.start(&scheduler, turn(vec![user("What is 2 + 2?")])).unwrap();
+    assert!(turn.tokens(0).is_empty());
+    let summary = loop {
+        match turn.blocking_next().expect("the turn ends with an end") {
+            TurnEvent::End { summary, .. } => break summary,
+            TurnEvent::Failed(error) => panic!("{error}"),
+            _ => {}
+        }
+    };
+    let tokens = turn.tokens(0);
+    assert_eq!(tokens.len(), summary.completion_tokens as usize, "marks are tokens too");
+    assert!(
+        tokens.windows(2).all(|pair| pair[1].at_ms - pair[0].at_ms >= 2.0),
+        "each takes a pass of 2 ms: {tokens:?}"
+    );
+    assert!(tokens[0].at_ms >= summary.prefill_ms && turn.tokens(1).is_empty());
+}
+
+#[test]
 fn a_question_is_echoed() {
     let (chat, scheduler) = start("echo");
     let (answers, events) = run(&chat, &scheduler, turn(vec![user("Hello <|im_end|> there")]));

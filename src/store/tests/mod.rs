@@ -2,4 +2,8 @@
 
 /// What every store promises.
 mod contract;
+/// Full, broken and forgetful disks; damaged files.
+mod disk;
+/// What is found by which words.
+mod search;
 mod support;

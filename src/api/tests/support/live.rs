@@ -48,6 +48,14 @@ impl Live {
         socket
     }
 
+    /// A connection on which a GET has been sent and nothing read yet.
+    pub async fn get(&self, path: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket
+    }
+
     /// Stops as a signal does; `run` must return.
     pub async fn shut_down(self) {
         let _ = self.stop.send(());

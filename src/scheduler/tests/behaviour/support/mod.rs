@@ -147,6 +147,7 @@ pub struct Choice {
     pub text: String,
     pub tokens: Vec<Token>,
     pub deltas: Vec<Delta>,
+    last_ms: f64,
     pub finish: Option<FinishReason>,
 }
 
@@ -164,7 +165,13 @@ impl Outcome {
         match event {
             Event::Prefill(progress) => self.progress.push(progress.processed),
             Event::Prompt(logprobs) => self.prompt = Some(logprobs),
-            Event::Delta(delta) => {
+            Event::Delta(mut delta) => {
+                assert_eq!(delta.times_ms.len(), delta.tokens.len(), "a time a token");
+                let last = self.choice(delta.choice).last_ms;
+                assert!(delta.times_ms.is_sorted() && delta.times_ms.iter().all(|at| *at >= last), "{delta:?}");
+                self.choice(delta.choice).last_ms = delta.times_ms.last().copied().unwrap_or(last);
+                // Outcomes are compared, and no two have the same times.
+                delta.times_ms.clear();
                 let choice = self.choice(delta.choice);
                 assert!(choice.finish.is_none(), "a delta after the finish");
                 choice.text.push_str(&delta.text);

@@ -1,39 +1,47 @@
 //! Parameters of an answer under their API names: from JSON to the scheduler's terms.
 
 use serde_json::{Map, Value};
-use tern_chat::Generation;
 use tern_scheduler::SamplingParams;
 
-use crate::ConversationError;
+use crate::Generation;
 
 /// Most stop strings.
 const MAX_STOPS: usize = 32;
 
 /// What the parameters of an answer mean.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Checked {
+pub struct Checked {
+    /// How it is generated.
     pub generation: Generation,
+    /// Variables for the template.
     pub template_kwargs: Map<String, Value>,
 }
 
+/// A value that is out of its range, or of another kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {shown}; expected {allowed}")]
+pub struct WrongParameter {
+    /// The parameter.
+    pub name: String,
+    /// Its value, shortened.
+    pub shown: String,
+    /// What it may be.
+    pub allowed: String,
+}
+
 /// `over` laid over `under`, field by field. Null is as absent.
-pub(crate) fn merge(under: &Map<String, Value>, over: &Map<String, Value>) -> Map<String, Value> {
+pub fn merge(under: &Map<String, Value>, over: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = under.clone();
     merged.extend(over.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())));
     merged.retain(|_, value| !value.is_null());
     merged
 }
 
-/// Checks every value; names that mean nothing are passed over.
+/// Checks every value and translates; names that mean nothing are passed over.
 ///
 /// # Errors
-/// The first field with a value out of its range or of another kind, as `parameters.NAME`.
-pub fn check(parameters: &Map<String, Value>) -> Result<(), ConversationError> {
-    read(parameters).map(drop)
-}
-
-/// Checks and translates.
-pub(crate) fn read(parameters: &Map<String, Value>) -> Result<Checked, ConversationError> {
+/// The first parameter with a value out of its range or of another kind.
+pub fn read(parameters: &Map<String, Value>) -> Result<Checked, WrongParameter> {
     let fields = Fields(parameters);
     let default = SamplingParams::default();
     let sampling = SamplingParams {
@@ -58,12 +66,12 @@ pub(crate) fn read(parameters: &Map<String, Value>) -> Result<Checked, Conversat
     Ok(Checked { generation, template_kwargs })
 }
 
-fn wrong(name: &str, value: &Value, allowed: &str) -> ConversationError {
+fn wrong(name: &str, value: &Value, allowed: &str) -> WrongParameter {
     let mut shown: String = value.to_string().chars().take(60).collect();
     if shown.len() < value.to_string().len() {
         shown.push('…');
     }
-    ConversationError::invalid(format!("parameters.{name}"), format!("{name} is {shown}; expected {allowed}"))
+    WrongParameter { name: name.to_owned(), shown, allowed: allowed.to_owned() }
 }
 
 struct Fields<'a>(&'a Map<String, Value>);
@@ -73,13 +81,13 @@ impl<'a> Fields<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    fn number(&self, name: &str, low: f64, high: f64, default: f32) -> Result<f32, ConversationError> {
+    fn number(&self, name: &str, low: f64, high: f64, default: f32) -> Result<f32, WrongParameter> {
         let Some(value) = self.get(name) else { return Ok(default) };
         let fits = value.as_f64().filter(|number| (low..=high).contains(number));
         fits.map(|number| number as f32).ok_or_else(|| wrong(name, value, &format!("a number from {low} to {high}")))
     }
 
-    fn integer(&self, name: &str, low: i64, high: i64) -> Result<Option<i64>, ConversationError> {
+    fn integer(&self, name: &str, low: i64, high: i64) -> Result<Option<i64>, WrongParameter> {
         let Some(value) = self.get(name) else { return Ok(None) };
         // Clients send 16.0 for 16.
         let whole = value.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| f as i64);
@@ -88,7 +96,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Any integer; its low 64 bits count, so that -1 and 2^64-1 are the same seed.
-    fn seed(&self) -> Result<Option<u64>, ConversationError> {
+    fn seed(&self) -> Result<Option<u64>, WrongParameter> {
         let Some(value) = self.get("seed") else { return Ok(None) };
         let whole = value.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| f as i64 as u64);
         let seed = value.as_u64().or(value.as_i64().map(|n| n as u64)).or(whole);
@@ -96,7 +104,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Empty ones mean nothing and are left out.
-    fn stop(&self) -> Result<Vec<String>, ConversationError> {
+    fn stop(&self) -> Result<Vec<String>, WrongParameter> {
         const ALLOWED: &str = "a string or an array of at most 32 strings";
         let Some(value) = self.get("stop") else { return Ok(Vec::new()) };
         let stops: Option<Vec<String>> = match value {
@@ -149,10 +157,9 @@ mod tests {
             ("repeat_penalty", json!(0)),
             ("chat_template_kwargs", json!([])),
         ] {
-            let error = check(&map(json!({name: value}))).unwrap_err();
-            let ConversationError::Invalid { param, message } = error else { panic!("{error}") };
-            assert_eq!(param, format!("parameters.{name}"));
-            assert!(message.len() < 300, "{message}");
+            let error = read(&map(json!({name: value}))).unwrap_err();
+            assert_eq!(error.name, name);
+            assert!(error.to_string().len() < 300, "{error}");
         }
     }
 
