@@ -615,6 +615,137 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List comparisons
+         * @description Newest first, without results.
+         */
+        get: operations["listComparisons"];
+        put?: never;
+        /**
+         * Compare models
+         * @description Puts the same messages to every column, each model with its own template, and follows what comes of it. One cell
+         *     at a time and one comparison at a time (unless `concurrent`); nothing else is done while a cell is timed. The
+         *     comparison goes on, and is kept, also when the connection ends: join it again with `GET .../events`, end it with
+         *     `POST .../stop`. A column whose model does not exist or does not fit fails with the reason, and the others go on.
+         */
+        post: operations["compareModels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/compare/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a comparison
+         * @description As it is now, also while it runs.
+         */
+        get: operations["getComparison"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a comparison
+         * @description One that runs is stopped.
+         */
+        delete: operations["deleteComparison"];
+        options?: never;
+        head?: never;
+        /** Change title, votes or notes */
+        patch: operations["changeComparison"];
+        trace?: never;
+    };
+    "/api/compare/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a comparison, or one of its columns
+         * @description What was said so far is kept. One that has ended stays as it is.
+         */
+        post: operations["stopComparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/compare/{id}/rerun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a cell again
+         * @description All its repetitions; the new results replace the old ones. Follows it as `POST /api/compare` does.
+         */
+        post: operations["rerunCell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/compare/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a comparison
+         * @description From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first, of a
+         *     cell that has ended its result only. Of a comparison that ended more than ten minutes ago there are its
+         *     beginning and its end.
+         */
+        get: operations["followComparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/compare/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export a comparison */
+        get: operations["exportComparison"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -846,6 +977,7 @@ export interface components {
              */
             reasoning_ms: number;
         };
+        AssertionVerdict: boolean | string;
         /**
          * Attachment
          * @description A file sent along with a message.
@@ -920,6 +1052,215 @@ export interface components {
         CatalogList: {
             /** @description One entry a model. */
             data: components["schemas"]["CatalogEntry"][];
+        };
+        /**
+         * @description What is done in a cell.
+         * @enum {string}
+         */
+        CellPhase: "load" | "warm" | "queue" | "prefill" | "think" | "write";
+        /**
+         * CellResult
+         * @description What came of one cell: a prompt, put to a column, once. Null is "not known", never zero. Times are taken on the
+         *     model's own thread; loading is a figure of its own and part of no other.
+         */
+        CellResult: {
+            /**
+             * Format: uint32
+             * @description Number of the prompt, from 0.
+             */
+            prompt: number;
+            /**
+             * Format: uint32
+             * @description Number of the column, from 0.
+             */
+            column: number;
+            /**
+             * Format: uint32
+             * @description Number of the repetition, from 0.
+             */
+            repetition: number;
+            /** @description Id of the model that ran. */
+            model: string;
+            /** @description Its engine. */
+            engine?: string | null;
+            /** @description The answer. */
+            text: string;
+            /** @description What the model thought before it. */
+            reasoning?: string | null;
+            /** @description `stop`, `length`, or `stopped` when a person ended it; null when it failed. */
+            finish_reason?: string | null;
+            /** @description What went wrong. */
+            error?: string | null;
+            /** @description What makes the figures of this cell doubtful: other requests that ran on this server at the same time. */
+            warning?: string | null;
+            /**
+             * Format: double
+             * @description Loading the model, if this cell loaded it. Weights that are mapped are read when they are first used, which is in the
+             *     warm-up.
+             */
+            load_ms?: number | null;
+            /**
+             * Format: double
+             * @description Waiting for a place in the model.
+             */
+            queue_ms?: number | null;
+            /**
+             * Format: double
+             * @description From handing the messages over to the first token: template, tokenizer, queue and prefill. Without loading.
+             */
+            first_token_ms?: number | null;
+            /**
+             * Format: double
+             * @description From leaving the queue to the end of the prompt.
+             */
+            prefill_ms?: number | null;
+            /**
+             * Format: double
+             * @description Prompt tokens that were computed, not taken from the cache, a second of `prefill_ms`. Null where fewer than 8 were.
+             */
+            prefill_per_second?: number | null;
+            /**
+             * Format: double
+             * @description From the first token to the last.
+             */
+            decode_ms?: number | null;
+            /**
+             * Format: double
+             * @description Tokens after the first a second of `decode_ms`.
+             */
+            decode_per_second?: number | null;
+            /**
+             * Format: double
+             * @description Median time between a token and the next.
+             */
+            token_ms_p50?: number | null;
+            /**
+             * Format: double
+             * @description The time between a token and the next that 95 % of them do not exceed.
+             */
+            token_ms_p95?: number | null;
+            /**
+             * Format: double
+             * @description From handing the messages over to the end of the answer. Without loading. Depends on how long the answer is.
+             */
+            total_ms?: number | null;
+            /**
+             * Format: uint32
+             * @description Threads of a forward pass.
+             */
+            threads?: number | null;
+            /**
+             * Format: uint32
+             * @description Tokens of the prompt, by this model's template and tokenizer.
+             */
+            prompt_tokens?: number | null;
+            /**
+             * Format: uint32
+             * @description Of these, taken from the cache.
+             */
+            cached_tokens?: number | null;
+            /**
+             * Format: uint32
+             * @description Tokens of the answer, reasoning included.
+             */
+            completion_tokens?: number | null;
+            /**
+             * Format: uint32
+             * @description Words of the text, as white space divides it.
+             */
+            words?: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes of the model's file, or of all its parts.
+             */
+            file_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Bits that the weights take in the file for each parameter; names and vocabulary do not count.
+             */
+            bits_per_weight?: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes of the weights in memory, by the engine's estimate. Mapped weights share memory with the file's cache.
+             */
+            weights_bytes?: number | null;
+            /**
+             * Format: uint64
+             * @description Bytes that the keys and values of this exchange take, prompt and answer.
+             */
+            kv_bytes?: number | null;
+            /**
+             * Format: uint64
+             * @description Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models included:
+             *     `unload_between` makes it comparable. Linux only; null where columns run at once.
+             */
+            rss_before?: number | null;
+            /**
+             * Format: uint64
+             * @description The same after the answer.
+             */
+            rss_after?: number | null;
+            /**
+             * Format: uint64
+             * @description The most in between.
+             */
+            rss_peak?: number | null;
+            /**
+             * Format: double
+             * @description Mean natural logarithm of the probability of the answer's tokens, under the model's own distribution: no
+             *     temperature, no filters. How sure the model was, not how right.
+             */
+            mean_logprob?: number | null;
+            /**
+             * Format: double
+             * @description `exp(-mean_logprob)`: between how many tokens the model wavered, so to speak. Compares only between models with the
+             *     same tokenizer.
+             */
+            perplexity?: number | null;
+            /**
+             * Format: double
+             * @description Over the places of the reference's answer, read by both models: the share where both have the same likeliest token.
+             *     Null for the reference, and where the vocabularies differ.
+             */
+            top1_agreement?: number | null;
+            /**
+             * Format: double
+             * @description Over the places of the reference's answer, read by both models: mean KL(reference || this model), in nats a token.
+             *     Computed over the tokens among the 20 likeliest of both (and the one written), everything else lumped into one
+             *     outcome: never more than the exact value. Null as `top1_agreement`.
+             */
+            kl?: number | null;
+            /** @description Why figures of quality are missing. */
+            quality_note?: string | null;
+            /** @description For each assertion whether it holds; a text says why that is not known. */
+            assertions: components["schemas"]["AssertionVerdict"][];
+            /**
+             * Format: uint64
+             * @description When the cell began, in milliseconds since 1970.
+             */
+            started_ms: number;
+            /** @description What was done when. */
+            timeline: components["schemas"]["CellSpan"][];
+            /** @description The answer's tokens, by which it was scored. */
+            token_ids: number[];
+        };
+        /**
+         * CellSpan
+         * @description A stretch of time in a cell.
+         */
+        CellSpan: {
+            /** @description What was done. */
+            phase: components["schemas"]["CellPhase"] & unknown;
+            /**
+             * Format: double
+             * @description From when, in milliseconds since `started_ms`.
+             */
+            from_ms: number;
+            /**
+             * Format: double
+             * @description Until when.
+             */
+            to_ms: number;
         };
         /**
          * ChatAnswer
@@ -1281,6 +1622,355 @@ export interface components {
             reasoning_content?: string;
             /** @description The same by its other name. */
             reasoning?: string;
+        };
+        /**
+         * ColumnSummary
+         * @description A column over its cells that ran to their end.
+         */
+        ColumnSummary: {
+            /**
+             * Format: uint32
+             * @description Number of the column, from 0.
+             */
+            column: number;
+            /** @description Of the cells' `first_token_ms`. */
+            first_token_ms: components["schemas"]["CompareStatistic"] & unknown;
+            /** @description Of the cells' `prefill_per_second`. */
+            prefill_per_second: components["schemas"]["CompareStatistic"] & unknown;
+            /** @description Of the cells' `decode_per_second`. */
+            decode_per_second: components["schemas"]["CompareStatistic"] & unknown;
+            /** @description Of the cells' `total_ms`. */
+            total_ms: components["schemas"]["CompareStatistic"] & unknown;
+            /** @description Of the cells' `completion_tokens`. */
+            completion_tokens: components["schemas"]["CompareStatistic"] & unknown;
+            /**
+             * @description Names of the figures in which this column is better than every other one, beyond noise: by a paired t-test at 5 % on
+             *     the logarithms of the ratios, cells of the same prompt and repetition being pairs. Where there is a single pair, a
+             *     difference of more than 10 % counts. Never `completion_tokens`: longer is not better.
+             */
+            best: string[];
+        };
+        /**
+         * CompareAssertion
+         * @description What must hold for every answer. Reasoning does not count.
+         */
+        CompareAssertion: {
+            /** @description What kind. */
+            kind: components["schemas"]["CompareAssertionKind"] & unknown;
+            /** @description What it is about; `json` needs none. */
+            value?: string | null;
+        };
+        /**
+         * @description Kinds of assertions.
+         * @enum {string}
+         */
+        CompareAssertionKind: "contains" | "not_contains" | "equals" | "regex" | "json";
+        /**
+         * @description What the prefix cache holds of a prompt when a cell is timed.
+         * @enum {string}
+         */
+        CompareCache: "cold" | "warm";
+        /**
+         * CompareColumn
+         * @description A column: a model with its parameters.
+         */
+        CompareColumn: {
+            /** @description Model id, as `GET /v1/models` lists them. The same model may be in several columns. */
+            model: string;
+            /** @description What the column is called. Default: the model's id. */
+            label?: string | null;
+            /** @description Parameters of this column, over the shared ones field by field. */
+            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+        };
+        /**
+         * CompareJudgement
+         * @description What people think of the answers.
+         */
+        CompareJudgement: {
+            /** @description At most one vote a prompt. */
+            votes: components["schemas"]["CompareVote"][];
+            /** @description Free text. */
+            notes: string;
+        };
+        /**
+         * CompareMachine
+         * @description The machine before the first cell.
+         */
+        CompareMachine: {
+            /**
+             * Format: uint32
+             * @description Threads of a forward pass.
+             */
+            threads: number;
+            /**
+             * Format: uint32
+             * @description Processors this process may use.
+             */
+            processors: number;
+            /**
+             * Format: double
+             * @description Load average of the last minute. Contains what this server itself did. Linux only, as all that follows.
+             */
+            load_average?: number | null;
+            /**
+             * Format: double
+             * @description How many processors other programs kept busy, watched for a fifth of a second.
+             */
+            busy_elsewhere?: number | null;
+            /** @description How the system chooses the clock of the first processor (`performance`, `powersave`, ...). */
+            governor?: string | null;
+            /**
+             * @description Why the figures may be doubtful: other programs that keep more than a quarter of the processors busy, other requests
+             *     on this server.
+             */
+            warning?: string | null;
+        };
+        /**
+         * @description In which order cells run.
+         * @enum {string}
+         */
+        CompareMode: "sequential" | "concurrent";
+        /**
+         * CompareRequest
+         * @description A comparison to make: every prompt is put to every column, as often as there are repetitions.
+         * @example {
+         *       "prompt": "How do I compare two quantizations?",
+         *       "columns": [
+         *         {
+         *           "model": "tern-guide"
+         *         },
+         *         {
+         *           "model": "tern-guide-q8_0"
+         *         }
+         *       ],
+         *       "parameters": {
+         *         "max_tokens": 40
+         *       },
+         *       "repetitions": 2,
+         *       "assertions": [
+         *         {
+         *           "kind": "contains",
+         *           "value": "Compare"
+         *         }
+         *       ]
+         *     }
+         */
+        CompareRequest: {
+            /** @description Shown in lists. Default: the beginning of the first prompt. */
+            title?: string | null;
+            /** @description 1 to 50 prompts. With more than one the comparison is a grid. */
+            prompts?: string[] | null;
+            /** @description One prompt, instead of `prompts`. */
+            prompt?: string | null;
+            /** @description Instructions in front of every prompt. */
+            system_prompt?: string | null;
+            /** @description 1 to 6 columns. */
+            columns: components["schemas"]["CompareColumn"][];
+            /**
+             * @description Parameters of all columns. Where nothing is said, other than in a chat: temperature 0, so that repetitions repeat the
+             *     answer and differ by the machine's noise alone; 512 tokens at most; and one seed for all, drawn once.
+             */
+            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            /** @description Default `sequential`. */
+            mode?: (components["schemas"]["CompareMode"] & unknown) | null;
+            /**
+             * Format: uint32
+             * @description How often each cell is run, 1 to 20. Default 1. Repetitions are whole passes over all prompts and columns, so that a
+             *     machine that grows warm or busy does so for all columns alike; each round begins one column further than the last.
+             */
+            repetitions?: number | null;
+            /**
+             * @description Let a model say a few words, untimed, whenever another model ran before it: its weights are in memory then. Default
+             *     true.
+             */
+            warmup?: boolean | null;
+            /** @description Default `cold`. */
+            cache?: (components["schemas"]["CompareCache"] & unknown) | null;
+            /**
+             * @description Take all other models out of memory before a column runs, so that figures of memory compare. Default false. Only
+             *     with `sequential`.
+             */
+            unload_between?: boolean | null;
+            /**
+             * Format: uint32
+             * @description Number of the column, from 0, that the others are compared with. Default 0.
+             */
+            reference?: number | null;
+            /** @description What must hold for every answer; 50 at most. */
+            assertions?: components["schemas"]["CompareAssertion"][] | null;
+            /**
+             * @description Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`. Each text is read once more by its model,
+             *     untimed. Default true.
+             */
+            quality?: boolean | null;
+        };
+        /**
+         * CompareResults
+         * @description What came of a comparison.
+         */
+        CompareResults: {
+            /** @description The cells that have run, in the order they did. */
+            cells: components["schemas"]["CellResult"][];
+            /** @description A summary for each column, when it has ended. */
+            summary: components["schemas"]["ColumnSummary"][];
+            /** @description The machine before the first cell. */
+            machine: components["schemas"]["CompareMachine"] & unknown;
+        };
+        /**
+         * CompareStatistic
+         * @description Mean and noise of a figure.
+         */
+        CompareStatistic: {
+            /**
+             * Format: double
+             * @description Mean over all cells that have it.
+             */
+            mean?: number | null;
+            /**
+             * Format: double
+             * @description Sample standard deviation between repetitions of the same cell, pooled over prompts. Null when nothing was repeated.
+             */
+            deviation?: number | null;
+            /**
+             * Format: uint32
+             * @description How many cells have it.
+             */
+            n: number;
+        };
+        /**
+         * CompareStreamEvent
+         * @description An event of a comparison. `type` says which of the other fields it has:
+         *
+         *     - `comparison` comes first: `comparison` as it begins;
+         *     - `cell`: `prompt`, `column`, `repetition`, `state`, `share` (of loading and prefill) and `position` (of a waiting cell).
+         *     Cells are announced as waiting when their round begins;
+         *     - `reasoning` and `text`: the next piece of a cell, in `text`;
+         *     - `result`: `result` of a cell. It comes again when the cell has been scored, and replaces the first;
+         *     - `end` comes last: `comparison` as it is kept, with the summary.
+         */
+        CompareStreamEvent: {
+            /** @description `comparison`, `cell`, `reasoning`, `text`, `result` or `end`. */
+            type: string;
+            /** @description The comparison. */
+            comparison?: components["schemas"]["Comparison"] & unknown;
+            /**
+             * Format: uint32
+             * @description Number of the prompt, from 0.
+             */
+            prompt?: number;
+            /**
+             * Format: uint32
+             * @description Number of the column, from 0.
+             */
+            column?: number;
+            /**
+             * Format: uint32
+             * @description Number of the repetition, from 0.
+             */
+            repetition?: number;
+            /** @description `waiting`, `loading`, `warming`, `prefill`, `thinking`, `writing`, `scoring`, `done`, `failed` or `stopped`. */
+            state?: string;
+            /**
+             * Format: double
+             * @description The share that is done, 0 to 1.
+             */
+            share?: number | null;
+            /**
+             * Format: uint32
+             * @description The cell's place among those that wait, from 1.
+             */
+            position?: number | null;
+            /** @description The next piece. */
+            text?: string;
+            /** @description What came of the cell. */
+            result?: components["schemas"]["CellResult"] & unknown;
+        };
+        /**
+         * CompareVote
+         * @description Which answer to a prompt is best.
+         */
+        CompareVote: {
+            /**
+             * Format: uint32
+             * @description Number of the prompt, from 0.
+             */
+            prompt: number;
+            /** @description Number of the column as a text (`"0"` to `"5"`), `"tie"`, or `"bad"` for all. */
+            vote: string;
+            /** @description Whether the models' names were hidden when it was given. */
+            blind: boolean;
+        };
+        /**
+         * Comparison
+         * @description A comparison.
+         */
+        Comparison: {
+            /** @description Its id. */
+            id: string;
+            /** @description Shown in lists. */
+            title: string;
+            /**
+             * Format: uint64
+             * @description When it was asked for, in milliseconds since 1970.
+             */
+            created_ms: number;
+            /**
+             * Format: uint64
+             * @description When it last changed.
+             */
+            updated_ms: number;
+            /** @description `generating` while it runs. `failed` when every cell failed; `interrupted` when the server ended in the middle. */
+            status: components["schemas"]["MessageStatus"] & unknown;
+            /** @description What was asked, with everything put in that was left out: it can be asked again exactly. */
+            request: components["schemas"]["CompareRequest"] & unknown;
+            /** @description What came of it; null in lists. */
+            results?: (components["schemas"]["CompareResults"] & unknown) | null;
+            /** @description What people think of it. */
+            judgement: components["schemas"]["CompareJudgement"] & unknown;
+        };
+        /**
+         * ComparisonChange
+         * @description Changes to what people say about a comparison; what is absent stays.
+         * @example {
+         *       "judgement": {
+         *         "votes": [
+         *           {
+         *             "prompt": 0,
+         *             "vote": "1",
+         *             "blind": true
+         *           }
+         *         ],
+         *         "notes": "Shorter, and right."
+         *       }
+         *     }
+         */
+        ComparisonChange: {
+            /** @description A title. */
+            title?: string | null;
+            /** @description Votes and notes, all of them. */
+            judgement?: (components["schemas"]["CompareJudgement"] & unknown) | null;
+        };
+        /**
+         * @description A format of exports.
+         * @enum {string}
+         */
+        ComparisonFormat: "json" | "csv" | "markdown";
+        /**
+         * ComparisonList
+         * @description A part of the list of comparisons.
+         */
+        ComparisonList: {
+            /** @description `list`. */
+            object: string;
+            /** @description The part, newest first, without results. */
+            data: components["schemas"]["Comparison"][];
+            /** @description Whether more follow: ask again with `before` set to the last id. */
+            has_more: boolean;
+            /**
+             * Format: uint64
+             * @description How many there are in all parts.
+             */
+            total: number;
         };
         /**
          * CompletionLogprobs
@@ -2042,6 +2732,26 @@ export interface components {
             count: number;
         };
         /**
+         * RerunRequest
+         * @description Which cell to run again.
+         * @example {
+         *       "prompt": 0,
+         *       "column": 1
+         *     }
+         */
+        RerunRequest: {
+            /**
+             * Format: uint32
+             * @description Number of the prompt, from 0.
+             */
+            prompt: number;
+            /**
+             * Format: uint32
+             * @description Number of the column, from 0.
+             */
+            column: number;
+        };
+        /**
          * RewriteRequest
          * @description A text to be put in the place of another.
          * @example {
@@ -2169,6 +2879,20 @@ export interface components {
             index: number;
             /** @description Why. */
             reason: string;
+        };
+        /**
+         * StopRequest
+         * @description What to stop.
+         * @example {
+         *       "column": 1
+         *     }
+         */
+        StopRequest: {
+            /**
+             * Format: uint32
+             * @description Number of a column, from 0. Default: everything.
+             */
+            column?: number | null;
         };
         /**
          * StoreStatus
@@ -5696,6 +6420,7 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                     "text/markdown; charset=utf-8": string;
+                    "text/csv; charset=utf-8": string;
                     "text/plain; charset=utf-8": string;
                     "application/octet-stream": string;
                     "image/png": string;
@@ -5813,6 +6538,7 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                     "text/markdown; charset=utf-8": string;
+                    "text/csv; charset=utf-8": string;
                     "text/plain; charset=utf-8": string;
                     "application/octet-stream": string;
                     "image/png": string;
@@ -6036,6 +6762,7 @@ export interface operations {
                 content: {
                     "application/json": unknown;
                     "text/markdown; charset=utf-8": string;
+                    "text/csv; charset=utf-8": string;
                     "text/plain; charset=utf-8": string;
                     "application/octet-stream": string;
                     "image/png": string;
@@ -6145,6 +6872,996 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoreStatus"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listComparisons: {
+        parameters: {
+            query?: {
+                /** @description At most this many, 1 to 1000. Default 50. */
+                limit?: number;
+                /** @description Go on behind this id of the page before. */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    compareModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompareRequest"];
+            };
+        };
+        responses: {
+            /** @description The events of the comparison. Each has its number as `id`; the last is followed by `data: [DONE]`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["CompareStreamEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    deleteComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    changeComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComparisonChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stopComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StopRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rerunCell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerunRequest"];
+            };
+        };
+        responses: {
+            /** @description The events of the comparison. Each has its number as `id`; the last is followed by `data: [DONE]`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["CompareStreamEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    followComparison: {
+        parameters: {
+            query?: {
+                /** @description Number of the last event that was seen. Default 0: none. */
+                after?: number;
+            };
+            header?: {
+                /** @description The same, as browsers send it. */
+                "Last-Event-ID"?: number;
+            };
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events of the comparison. Each has its number as `id`; the last is followed by `data: [DONE]`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["CompareStreamEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportComparison: {
+        parameters: {
+            query?: {
+                /** @description Default `json`. */
+                format?: components["schemas"]["ComparisonFormat"];
+            };
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "text/markdown; charset=utf-8": string;
+                    "text/csv; charset=utf-8": string;
+                    "text/plain; charset=utf-8": string;
+                    "application/octet-stream": string;
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/webp": string;
+                    "image/gif": string;
                 };
             };
             /** @description The request is wrong. */

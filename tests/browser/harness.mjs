@@ -55,8 +55,12 @@ export async function runAll(server) {
 
 export const input = (page) => page.getByRole("textbox", { name: "Message", exact: true });
 
-/** Opens a new chat with a model. */
+/** Opens a new chat with a model, at temperature 0: above it the scripted models stray from their scripts. */
 export async function openChat(page, url, model) {
+  await page.addInitScript(() => {
+    const wishes = { model: null, system_prompt: null, parameters: { temperature: 0 } };
+    if (!localStorage.getItem("tern.wishes")) localStorage.setItem("tern.wishes", JSON.stringify(wishes));
+  });
   await page.goto(url);
   await input(page).waitFor();
   if (model) await choose(page, model);

@@ -10,7 +10,7 @@ const out = process.env.OUT ?? fileURLToPath(new URL("../../docs/screenshots", i
 const only = process.env.ONLY;
 mkdirSync(out, { recursive: true });
 
-const server = process.env.TERN_URL ? { url: process.env.TERN_URL, stop() {} } : await startServer([]);
+const server = await startServer([]);
 const browser = await launch();
 
 const views = {

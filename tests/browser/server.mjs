@@ -10,6 +10,8 @@ const binary = process.env.TERN ?? fileURLToPath(new URL("../../target/release/t
 
 /** Starts it with more arguments; `MOCK=1` takes the stand-in of static/dev instead. */
 export async function startServer(more = [], data = mkdtempSync(join(tmpdir(), "tern-browser-"))) {
+  // One that runs already.
+  if (process.env.TERN_URL) return { url: process.env.TERN_URL, data: null, log: () => "", kill: async () => {}, stop() {} };
   const mock = fileURLToPath(new URL("../../static/dev/mock.mjs", import.meta.url));
   const [command, args] = process.env.MOCK
     ? [process.execPath, [mock, "0"]]
