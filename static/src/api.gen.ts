@@ -1192,7 +1192,8 @@ export interface components {
             /**
              * Format: uint64
              * @description Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models included:
-             *     `unload_between` makes it comparable. Linux only; null where columns run at once.
+             *     `unload_between` makes it comparable, but for some megabytes that the allocator keeps of models that have left.
+             *     Linux only; null where columns run at once.
              */
             rss_before?: number | null;
             /**
