@@ -146,7 +146,8 @@ pub struct CellResult {
     #[oai(nullable)]
     pub kv_bytes: Option<u64>,
     /// Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models included:
-    /// `unload_between` makes it comparable. Linux only; null where columns run at once.
+    /// `unload_between` makes it comparable, but for some megabytes that the allocator keeps of models that have left.
+    /// Linux only; null where columns run at once.
     #[oai(nullable)]
     pub rss_before: Option<u64>,
     /// The same after the answer.

@@ -3,9 +3,17 @@ use tern_store::Status;
 
 use crate::support::{Bench, at_most, request};
 
-fn near(found: Option<f64>, expected: f64, tolerance: f64) {
+/// A script never takes less time than it says; how much more depends on what else runs here.
+#[track_caller]
+fn at_least(found: Option<f64>, expected: f64) {
     let found = found.unwrap();
-    assert!((found - expected).abs() <= tolerance, "{found}, expected {expected} ± {tolerance}");
+    assert!(found >= expected, "{found}, expected at least {expected}");
+}
+
+#[track_caller]
+fn equal(found: Option<f64>, expected: f64) {
+    let found = found.unwrap();
+    assert!((found - expected).abs() <= 1e-6, "{found}, expected {expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,21 +33,20 @@ async fn figures_are_those_of_the_scripts_pace() {
     assert!(tokens > 300 && cell.cached_tokens == Some(0));
     let passes = f64::from(tokens.div_ceil(64));
     let prefill = passes * 20.0 + f64::from(tokens.div_ceil(16)) * 40.0;
-    near(cell.prefill_ms, prefill, prefill * 0.3);
-    near(cell.prefill_per_second, f64::from(tokens) / cell.prefill_ms.unwrap() * 1e3, 1e-6);
+    at_least(cell.prefill_ms, prefill);
+    equal(cell.prefill_per_second, f64::from(tokens) / cell.prefill_ms.unwrap() * 1e3);
     // The 11 tokens after the first take a pass each; the one that finds the end is no token.
-    near(cell.decode_ms, 11.0 * 20.0, 60.0);
-    near(cell.decode_per_second, 11.0 / cell.decode_ms.unwrap() * 1e3, 1e-6);
+    at_least(cell.decode_ms, 11.0 * 20.0);
+    equal(cell.decode_per_second, 11.0 / cell.decode_ms.unwrap() * 1e3);
     assert!(cell.decode_per_second.unwrap() <= 50.0, "no faster than the script");
-    near(cell.token_ms_p50, 20.0, 6.0);
+    at_least(cell.token_ms_p50, 20.0);
     assert!(cell.token_ms_p95 >= cell.token_ms_p50);
     assert!(cell.load_ms.unwrap() >= 60.0);
-    let first = cell.first_token_ms.unwrap();
-    assert!(
-        first >= cell.prefill_ms.unwrap() && first < cell.prefill_ms.unwrap() + 50.0,
-        "loading is not in it: {first}"
-    );
-    near(cell.total_ms, first + 12.0 * 20.0, 80.0);
+    at_least(cell.first_token_ms, cell.prefill_ms.unwrap());
+    at_least(cell.total_ms, cell.first_token_ms.unwrap() + 12.0 * 20.0);
+    // Loading is in neither.
+    let (load, write) = (&cell.timeline[0], &cell.timeline[cell.timeline.len() - 1]);
+    assert!(cell.total_ms.unwrap() <= write.to_ms - load.to_ms, "{cell:?}");
     assert_eq!(cell.threads, Some(1));
     // Scripts have no file.
     assert_eq!((cell.file_bytes, cell.bits_per_weight, cell.kv_bytes), (None, None, Some(0)));
