@@ -2,7 +2,7 @@
 # same profile and features, so that it is compiled once.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test build check openapi golden bench fuzz clients ci clean
+.PHONY: help setup run test build page browser screenshots check openapi golden bench crash-test fuzz clients ci clean
 
 # rustup's directory, for shells that have not been restarted since it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -10,25 +10,42 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 VENV := .venv
 # What pip and npm write last.
 CLIENTS := $(VENV)/ready tests/clients/node/node_modules/.package-lock.json
+# The page needs a node that its bundler runs on. Without one the server is built all the same, and says so at /.
+PAGE := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo static/dist/index.html)
 
 help: ## list these recipes
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: ## build and serve on http://127.0.0.1:8080 with the built-in model
 	@scripts/setup.sh build
+	@$(MAKE) --no-print-directory page
 	cargo run --release --bin tern
 
-test: ## everything: format, lints, Rust tests, kernels of other processors, the official OpenAI clients
+test: ## everything: format, lints, Rust and page tests, kernels of other processors, the official OpenAI clients, a browser
 	@scripts/setup.sh test
-	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory page check
+	npm test --prefix static
 	cargo test --release --workspace
 	scripts/test-kernels.sh
 	$(MAKE) --no-print-directory $(CLIENTS)
 	$(VENV)/bin/python tests/clients/run.py
+	$(MAKE) --no-print-directory browser
 
 build: ## build the server: target/release/tern
 	@scripts/setup.sh build
+	@$(MAKE) --no-print-directory page
 	cargo build --release --bin tern
+
+page: $(PAGE) ## build the web page: static/dist
+	@[ -n "$(PAGE)" ] || echo "no page: it needs Node.js 20.19 or newer (https://nodejs.org/en/download)"
+
+browser: page ## the page in Chromium against the built server
+	cargo build --release --bin tern
+	node tests/browser/run.mjs
+
+screenshots: page ## pictures of the page: docs/screenshots
+	cargo build --release --bin tern
+	node tests/browser/screenshots.mjs
 
 check: ## rustfmt and clippy, warnings denied
 	cargo fmt --all --check
@@ -45,8 +62,12 @@ openapi: ## write openapi/openapi.json from the code
 golden: ## write all expected outputs anew; look at the diff afterwards
 	UPDATE_GOLDEN=1 cargo test --release --workspace
 
-bench: ## time the built-in model: prefill, decode, load, memory
+bench: ## time the built-in model (prefill, decode, load, memory) and a large store
 	cargo run --release --bin tern -- bench tern-guide
+	cargo bench -p tern-store
+
+crash-test: ## kill 5,000 processes that write conversations; nothing acknowledged may be missing
+	TERN_CRASH_ROUNDS=5000 cargo test --release -p tern-store crash -- --nocapture
 
 fuzz: ## a minute of random GGUF files (needs a nightly compiler and cargo-fuzz)
 	mkdir -p fuzz/corpus/gguf
@@ -57,7 +78,7 @@ ci: ## what CI runs
 
 clean: ## remove everything that was built or installed into this folder
 	cargo clean
-	rm -rf $(VENV) tests/clients/node/node_modules
+	rm -rf $(VENV) tests/clients/node/node_modules static/node_modules static/dist
 
 setup: ## install what building and testing need
 	scripts/setup.sh test
@@ -72,4 +93,12 @@ $(VENV)/ready: tests/clients/requirements.txt tests/clients/requirements-openai2
 
 tests/clients/node/node_modules/.package-lock.json: tests/clients/node/package-lock.json
 	npm ci --prefix tests/clients/node --no-audit --no-fund
+	touch $@
+
+static/node_modules/.package-lock.json: static/package-lock.json
+	npm ci --prefix static --no-audit --no-fund
+	touch $@
+
+static/dist/index.html: static/node_modules/.package-lock.json static/package.json static/vite.config.ts static/index.html $(shell find static/src -type f)
+	npm run --prefix static build -- --logLevel warn
 	touch $@

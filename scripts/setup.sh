@@ -34,6 +34,12 @@ has_openmp() {
 # Debian has venv without the part that installs pip into it.
 has_venv() { has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
+# What tests/browser/browser.mjs looks for.
+has_chromium() {
+    [ -n "${CHROMIUM:-}" ] || has chromium || has chromium-browser || has google-chrome || has google-chrome-stable ||
+        [ -e "/Applications/Google Chrome.app" ]
+}
+
 # Fedora's compiler comes without a C library.
 has_arm_compiler() {
     has aarch64-linux-gnu-gcc &&
@@ -56,6 +62,7 @@ if [ "$purpose" = test ]; then
     has node || need "Node.js with npm" nodejs
     ! has node || has npm || need npm npm
     has curl || need curl curl
+    has_chromium || need "Chromium" chromium
     # scripts/test-kernels.sh runs the AArch64 kernels in an emulator.
     if [ "$(uname -sm)" = "Linux x86_64" ]; then
         has_arm_compiler || need "a C compiler for AArch64" gcc-aarch64-linux-gnu libc6-dev-arm64-cross
@@ -83,14 +90,14 @@ if [ ${#missing[@]} -gt 0 ]; then
 
 Install them and try again:
   Debian, Ubuntu  apt-get install g++ cmake libclang-dev libgomp1
-                  for the tests: python3-venv nodejs npm curl gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+                  for the tests: python3-venv nodejs npm curl chromium gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
   Fedora          dnf install gcc-c++ cmake clang-devel libgomp
-                  for the tests: python3 nodejs npm curl gcc-aarch64-linux-gnu qemu-user, and a static
+                  for the tests: python3 nodejs npm curl chromium gcc-aarch64-linux-gnu qemu-user, and a static
                   AArch64 glibc in the compiler's sysroot
   Arch            pacman -S gcc cmake clang
-                  for the tests: python nodejs npm curl aarch64-linux-gnu-gcc qemu-user
+                  for the tests: python nodejs npm curl chromium aarch64-linux-gnu-gcc qemu-user
   macOS           xcode-select --install; brew install cmake
-                  for the tests: brew install python node
+                  for the tests: brew install python node; brew install --cask google-chrome
 MESSAGE
         exit 1
     fi
@@ -112,8 +119,8 @@ fi
 if [ "$purpose" = test ]; then
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
         { echo "python3 is $(python3 -V), the client tests need 3.10 or newer" >&2; exit 1; }
-    node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' ||
-        { echo "node is $(node -v), the client tests need 18 or newer: https://nodejs.org/en/download" >&2; exit 1; }
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
+        { echo "node is $(node -v), the page and its tests need 20.19 or newer: https://nodejs.org/en/download" >&2; exit 1; }
     for tool in rustfmt clippy; do
         has "cargo-${tool/rustfmt/fmt}" || { echo "cargo has no $tool: rustup component add $tool" >&2; exit 1; }
     done

@@ -1,0 +1,156 @@
+// Where a message is written.
+
+import { useSignal } from "@preact/signals";
+import { ArrowUp, FileText, Paperclip, Square, X } from "lucide";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { m } from "../i18n";
+import { direction } from "../lib/direction";
+import { draftOf, keepDraft } from "../lib/drafts";
+import { bytes } from "../lib/format";
+import { onKey } from "../shortcuts";
+import { IconButton } from "../ui/button";
+import { Icon } from "../ui/icon";
+import { type Chosen, checked } from "./attachments";
+import { Gauge } from "./gauge";
+import { editing, modelId, openId, running, send, sendProblem, sending, stop } from "./state";
+
+/** The browser lets a field grow with its text by itself. */
+const grows = CSS.supports("field-sizing", "content");
+const coarse = matchMedia("(pointer: coarse)");
+
+export function Composer({ given }: { given: { text: string; key: number } | null }) {
+  const key = openId.value ?? "new";
+  const text = useSignal(draftOf(key));
+  const files = useSignal<Chosen[]>([]);
+  const refusals = useSignal<string[]>([]);
+  const over = useSignal(false);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const shownFor = useRef(key);
+
+  // Another conversation brings its own draft; one that has just begun keeps the field.
+  useLayoutEffect(() => {
+    if (shownFor.current === key) return;
+    if (!(shownFor.current === "new" && sending.peek())) {
+      text.value = draftOf(key);
+      files.value = [];
+      refusals.value = [];
+      if (!coarse.matches) area.current?.focus();
+    }
+    shownFor.current = key;
+  }, [key]);
+  useEffect(() => {
+    if (given) {
+      text.value = given.text;
+      void submit();
+    }
+  }, [given?.key]);
+  useLayoutEffect(() => {
+    if (grows) return;
+    const element = area.current!;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight + 2, innerHeight * 0.4)}px`;
+  }, [text.value]);
+  useEffect(() => onKey("focus", () => area.current?.focus()), []);
+  useEffect(() => onKey("stop", () => {
+    if (editing.peek()) editing.value = null;
+    else if (running.peek()) void stop();
+  }), []);
+  useEffect(() => {
+    if (!coarse.matches) area.current?.focus();
+  }, []);
+
+  const later = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const set = (value: string) => {
+    text.value = value;
+    // Writing a megabyte with every letter would be felt.
+    clearTimeout(later.current);
+    if (value.length < 20_000) keepDraft(key, value);
+    else later.current = setTimeout(() => keepDraft(key, value), 500);
+  };
+
+  async function submit(): Promise<void> {
+    const content = text.peek();
+    if ((content.trim() === "" && files.peek().length === 0) || sending.peek() || running.peek()) return;
+    const attachments = files.peek();
+    const before = openId.peek() ?? "new";
+    clearTimeout(later.current);
+    text.value = "";
+    files.value = [];
+    refusals.value = [];
+    if (await send({ content, attachments: attachments.map(({ name, media_type, data }) => ({ name, media_type, data })) })) {
+      keepDraft(before, "");
+      return;
+    }
+    // It was not sent: nothing typed is lost.
+    if (text.peek() === "") set(content);
+    if (files.peek().length === 0) files.value = attachments;
+  }
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    // keyCode 229: some browsers end a composition with an Enter that says nothing else of it.
+    if (event.key !== "Enter" || event.isComposing || event.keyCode === 229) return;
+    if (event.shiftKey || (coarse.matches && !event.ctrlKey && !event.metaKey)) return;
+    event.preventDefault();
+    void submit();
+  };
+
+  async function add(list: Iterable<File>): Promise<void> {
+    const refused: string[] = [];
+    for (const file of list) {
+      const result = await checked(file, modelId.peek());
+      if (typeof result === "string") refused.push(result);
+      else files.value = [...files.peek(), result];
+    }
+    refusals.value = refused;
+  }
+
+  const onPaste = (event: ClipboardEvent) => {
+    const pasted = [...(event.clipboardData?.files ?? [])];
+    if (pasted.length === 0) return;
+    event.preventDefault();
+    void add(pasted);
+  };
+
+  const onDrop = (event: DragEvent) => {
+    over.value = false;
+    if (!event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    void add(event.dataTransfer.files);
+  };
+
+  const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") === true;
+  const busy = running.value !== null;
+  return (
+    <form class={`composer ${over.value ? "over" : ""}`} onSubmit={(event) => { event.preventDefault(); void submit(); }}
+      onDragOver={(event) => { if (hasFiles(event)) { event.preventDefault(); over.value = true; } }}
+      onDragLeave={() => (over.value = false)} onDrop={onDrop}>
+      {sendProblem.value && <p class="warning" role="alert"><b>{m.chat.sendFailed}:</b> {sendProblem.value}</p>}
+      {refusals.value.map((why) => <p class="warning" role="alert">{why}</p>)}
+      <div class="composer-box">
+        {files.value.length > 0 && (
+          <ul class="files">
+            {files.value.map((file) => (
+              <li class="file">
+                <Icon of={FileText} size={16} /> <span dir="auto">{file.name}</span> <small>{bytes(file.size)}</small>
+                <IconButton icon={X} size={14} label={m.chat.removeFile(file.name)} onClick={() => (files.value = files.value.filter((one) => one !== file))} />
+              </li>
+            ))}
+          </ul>
+        )}
+        <textarea ref={area} id="message" dir={direction(text.value)} rows={1} aria-label={m.chat.input} placeholder={over.value ? m.chat.dropHere : m.chat.placeholder}
+          enterkeyhint={coarse.matches ? "enter" : "send"} value={text.value} onInput={(event) => set(event.currentTarget.value)} onKeyDown={onKeyDown} onPaste={onPaste} />
+        <div class="composer-row">
+          <IconButton icon={Paperclip} label={m.chat.attach} onClick={() => picker.current!.click()} />
+          <input ref={picker} type="file" multiple hidden onChange={(event) => { void add(event.currentTarget.files ?? []); event.currentTarget.value = ""; }} />
+          <small class="hint">{coarse.matches ? m.chat.hintTouch : m.chat.hint}</small>
+          <span class="spring" />
+          {busy
+            ? <IconButton icon={Square} size={16} class="send" label={m.chat.stop} keys="Esc" onClick={stop} />
+            : <IconButton icon={ArrowUp} class="send" label={m.chat.send} keys="Enter" type="submit" disabled={sending.value || (text.value.trim() === "" && files.value.length === 0)} />}
+        </div>
+      </div>
+      <Gauge draft={text.value} />
+    </form>
+  );
+}

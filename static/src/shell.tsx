@@ -1,0 +1,112 @@
+// The frame: tabs, side bar, banner, and the part of the page that the address names.
+
+import { useSignal } from "@preact/signals";
+import { Keyboard, Monitor, Moon, PanelLeft, Sun, Menu as MenuIcon } from "lucide";
+import type { ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
+import { ChatSidebar } from "./chat/sidebar";
+import ChatPage from "./chat/page";
+import { newChat } from "./chat/state";
+import { away, nextTry, tryNow } from "./connection";
+import { m } from "./i18n";
+import { closeNarrowSide, narrow, setSide, sideOpen } from "./layout";
+import { percent } from "./lib/format";
+import { route } from "./router";
+import { info, models, store } from "./server";
+import { onKey, showKeys } from "./shortcuts";
+import { nextTheme, theme } from "./theme";
+import { IconButton } from "./ui/button";
+import { DialogHost } from "./ui/dialog";
+import { Notices } from "./ui/notice";
+
+interface Tab {
+  id: string;
+  path: string;
+  /** Shown if the server has this feature; without one always. */
+  feature?: string;
+  page: () => Promise<{ default: ComponentType; Sidebar?: ComponentType }>;
+}
+
+/** A task gets its tab with a line here and a text in the catalogue. */
+const TABS: readonly Tab[] = [
+  { id: "chat", path: "/", page: () => Promise.resolve({ default: ChatPage, Sidebar: ChatSidebar }) },
+  { id: "compare", path: "/compare", feature: "compare", page: () => import("./compare/page") },
+  { id: "models", path: "/models", page: () => import("./models/page") },
+];
+
+function visible(tab: Tab): boolean {
+  const features = info.value?.features;
+  // A server that does not say what it can do is asked when a tab is opened.
+  return !tab.feature || !features || features.includes(tab.feature);
+}
+
+export function Shell() {
+  const { tab } = route.value;
+  const open = sideOpen();
+  useEffect(() => {
+    const undo = [onKey("side", () => setSide(!sideOpen())), onKey("newChat", () => { newChat(); closeNarrowSide(); })];
+    return () => undo.forEach((one) => one());
+  }, []);
+  return (
+    <>
+      <a class="skip" href="#message" onClick={(event) => { event.preventDefault(); document.getElementById("message")?.focus(); }}>{m.skip}</a>
+      <header class="top">
+        {tab !== "models" && <IconButton icon={narrow.value ? MenuIcon : PanelLeft} label={open ? m.side.close : m.side.open} keys="Ctrl+B" aria-expanded={open} aria-controls="side" onClick={() => setSide(!open)} />}
+        <a class="brand" href="/">{m.name}</a>
+        <nav class="tabs" aria-label={m.tabs.label}>
+          {TABS.filter(visible).map((one) => <a key={one.id} href={one.path} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
+        </nav>
+        <span class="spring" />
+        <IconButton icon={{ light: Sun, dark: Moon, system: Monitor }[theme.value]} label={`${m.theme.label}: ${m.theme[theme.value]}`} onClick={nextTheme} />
+        <IconButton icon={Keyboard} class="only-wide" label={m.keys.label} keys="Ctrl+/" onClick={showKeys} />
+      </header>
+      <Banner />
+      <View key={tab} />
+      <DialogHost />
+      <Notices />
+    </>
+  );
+}
+
+function View() {
+  const { tab } = route.value;
+  const loaded = useSignal<{ default: ComponentType; Sidebar?: ComponentType } | null>(null);
+  const failed = useSignal(false);
+  const found = TABS.find((one) => one.id === tab);
+  const load = () => {
+    failed.value = false;
+    found?.page().then((module) => (loaded.value = module), () => (failed.value = true));
+  };
+  useEffect(load, []);
+  if (!found) return <main class="message-page"><h1>{m.notFoundPage}</h1><a class="button primary" href="/">{m.home}</a></main>;
+  if (failed.value) return <main class="message-page"><h1>{m.unreachable}</h1><button type="button" class="button primary" onClick={load}>{m.retry}</button></main>;
+  if (!loaded.value) return <main class="body" aria-busy="true" />;
+  const { default: Page, Sidebar } = loaded.value;
+  const open = sideOpen();
+  return (
+    <div class={`body ${Sidebar ? "has-side" : ""} ${open ? "side-open" : "side-closed"}`}>
+      {Sidebar && (
+        <>
+          <aside id="side" class="side" aria-label={m.side.toggle} inert={!open}><Sidebar /></aside>
+          <div class="backdrop side-backdrop" onClick={() => setSide(false)} />
+        </>
+      )}
+      <main class="main"><Page /></main>
+    </div>
+  );
+}
+
+function Banner() {
+  const loading = (models.value ?? []).find((model) => model.status.value === "loading");
+  if (away.value) {
+    return (
+      <div class="banner bad" role="alert">
+        <span>{m.banner.away} {m.banner.next(nextTry.value)}</span>
+        <button type="button" class="button small" onClick={tryNow}>{m.retry}</button>
+      </div>
+    );
+  }
+  if (store.value && !store.value.saved) return <div class="banner bad" role="alert">{m.banner.unsaved(store.value.reason ?? "")}</div>;
+  if (loading) return <div class="banner"><span>{m.banner.loading(loading.id, percent(loading.status.progress))}</span><progress max={1} value={loading.status.progress} aria-label={m.loading} /></div>;
+  return null;
+}
