@@ -3,6 +3,7 @@
 
 import type * as Ours from "./api";
 import type { components } from "./api.gen";
+import type * as Compare from "./compare/types";
 
 type Schemas = components["schemas"];
 /** The description calls a field that may be null optional; the server always sends it. */
@@ -14,6 +15,9 @@ export type Checked = [
   Takes<Ours.Conversation, Sent<Schemas["Conversation"]>>,
   Takes<Ours.Message, Sent<Schemas["Message"]>>,
   Takes<Ours.Whole, Sent<Schemas["WholeConversation"]>>,
+  Takes<Omit<Ours.Hit, "highlights">, Sent<Schemas["SearchHit"]>>,
+  Takes<Omit<Ours.PullEvent, "status">, Sent<Schemas["PullEvent"]>>,
+  Takes<Omit<Compare.Comparison, "request">, Sent<Schemas["Comparison"]>>,
   Takes<Ours.StoreState, Sent<Schemas["StoreStatus"]>>,
   Takes<Ours.ServerInfo, Sent<Schemas["ServerInfo"]>>,
   Takes<Omit<Ours.Model, "status">, Sent<Schemas["Model"]>>,
