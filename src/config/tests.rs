@@ -43,6 +43,7 @@ fn every_flag_of_serve_is_a_key_of_the_file() {
         ("body-limit", "\"64MiB\""),
         ("grace", "\"5s\""),
         ("fallback-model", "true"),
+        ("no-store", "true"),
         ("ctx-size", "4096"),
         ("parallel", "4"),
         ("queue", "8"),

@@ -15,7 +15,8 @@ fn the_engine_is_measured_with_spread_and_memory_limit() {
 #[test]
 fn servers_are_measured_and_compared_with_the_first() {
     let home = Home::new();
-    let (one, two) = (home.serve(&[]), home.serve(&[]));
+    // Two servers cannot keep conversations in one folder.
+    let (one, two) = (home.serve(&[]), home.serve(&["--no-store"]));
     let urls = ["--url", &one.url(), "--url", &two.url()].map(str::to_owned);
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
     let load = ["--clients", "2", "--requests", "4", "--prompt-tokens", "20", "--max-tokens", "5"];

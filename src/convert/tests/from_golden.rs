@@ -179,7 +179,7 @@ fn weights_that_are_ternary_already_are_not_quantized_again() {
 fn the_silu_model_has_its_own_architecture() {
     let golden = File::golden("bitnet");
     let folder = folder(&golden, Form::Multiplier, None);
-    config(&folder, "BitNetForCausalLM", "silu", "autobitlinear", [256, 128, 4, 1], true);
+    config(&folder, "BitNetForCausalLM", "silu", "autobitlinear", [256, 256, 4, 1], true);
     check(&folder, &golden, true);
     let header = File::read(&folder.path("out.gguf")).header;
     assert_eq!(header.str("general.architecture"), Some("bitnet"));
