@@ -2,7 +2,7 @@
 # same profile and features, so that it is compiled once.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test build page browser screenshots check openapi golden bench fuzz clients ci clean
+.PHONY: help setup run test build page browser screenshots check openapi golden bench crash-test fuzz clients ci clean
 
 # rustup's directory, for shells that have not been restarted since it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -14,7 +14,7 @@ CLIENTS := $(VENV)/ready tests/clients/node/node_modules/.package-lock.json
 PAGE := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo static/dist/index.html)
 
 help: ## list these recipes
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: ## build and serve on http://127.0.0.1:8080 with the built-in model
 	@scripts/setup.sh build
@@ -62,8 +62,12 @@ openapi: ## write openapi/openapi.json from the code
 golden: ## write all expected outputs anew; look at the diff afterwards
 	UPDATE_GOLDEN=1 cargo test --release --workspace
 
-bench: ## time the built-in model: prefill, decode, load, memory
+bench: ## time the built-in model (prefill, decode, load, memory) and a large store
 	cargo run --release --bin tern -- bench tern-guide
+	cargo bench -p tern-store
+
+crash-test: ## kill 5,000 processes that write conversations; nothing acknowledged may be missing
+	TERN_CRASH_ROUNDS=5000 cargo test --release -p tern-store crash -- --nocapture
 
 fuzz: ## a minute of random GGUF files (needs a nightly compiler and cargo-fuzz)
 	mkdir -p fuzz/corpus/gguf

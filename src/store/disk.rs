@@ -216,29 +216,8 @@ impl Disk {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a caller is told.
-    pub(crate) fn error(&self, failure: Failure) -> StoreError {
-        let path = self.path.clone();
-        let damaged = |message| StoreError::Damaged { path: path.clone(), message };
-        match failure {
-            Failure::Refused(error) => error,
-            Failure::Damaged(message) => damaged(message),
-            Failure::Database(redb::Error::Io(source)) if source.kind() == io::ErrorKind::InvalidData => damaged(
-                format!("this is not a database of tern ({source}); move it away, or choose another --data-dir"),
-            ),
-            Failure::Database(redb::Error::Io(source)) if is_full(&source) => StoreError::DiskFull { path },
-            Failure::Database(redb::Error::Io(source)) if source.kind() == io::ErrorKind::UnexpectedEof => {
-                damaged("the file ends too early".to_owned())
-            }
-            Failure::Database(redb::Error::Io(source)) => StoreError::Io { path, source },
-            Failure::Database(redb::Error::PreviousIo) => {
-                StoreError::Io { path, source: io::Error::other("the disk failed before") }
-            }
-            Failure::Database(redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch) => {
-                StoreError::InUse { path }
-            }
-            Failure::Database(error) => damaged(error.to_string()),
-        }
+    fn error(&self, failure: Failure) -> StoreError {
+        error(&self.path, failure)
     }
 
     /// The same error again; `io::Error` cannot be copied.
@@ -265,6 +244,31 @@ fn close(state: State) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(state)));
 }
 
+/// What a caller is told.
+pub(crate) fn error(path: &Path, failure: Failure) -> StoreError {
+    let path = path.to_owned();
+    let damaged = |message| StoreError::Damaged { path: path.clone(), message };
+    match failure {
+        Failure::Refused(error) => error,
+        Failure::Damaged(message) => damaged(message),
+        Failure::Database(redb::Error::Io(source)) if source.kind() == io::ErrorKind::InvalidData => {
+            damaged(format!("this is not a database of tern ({source}); move it away, or choose another --data-dir"))
+        }
+        Failure::Database(redb::Error::Io(source)) if is_full(&source) => StoreError::DiskFull { path },
+        Failure::Database(redb::Error::Io(source)) if source.kind() == io::ErrorKind::UnexpectedEof => {
+            damaged("the file ends too early".to_owned())
+        }
+        Failure::Database(redb::Error::Io(source)) => StoreError::Io { path, source },
+        Failure::Database(redb::Error::PreviousIo) => {
+            StoreError::Io { path, source: io::Error::other("the disk failed before") }
+        }
+        Failure::Database(redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch) => {
+            StoreError::InUse { path }
+        }
+        Failure::Database(error) => damaged(error.to_string()),
+    }
+}
+
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -284,7 +288,7 @@ fn needs_reopening(failure: &Failure) -> bool {
 }
 
 /// Runs `body`; a panic in it becomes an error.
-fn guarded<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(crate) fn guarded<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Damaged(said(&*panic))))
 }
 

@@ -1,21 +1,18 @@
 //! The store in a file of the data directory.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use redb::{
-    ReadableTable, StorageBackend, WriteTransaction,
-    backends::{FileBackend, InMemoryBackend},
-};
+use redb::{ReadableTable, StorageBackend, WriteTransaction, backends::InMemoryBackend};
 
 use crate::{
     Comparison, Conversation, ConversationStore, Hit, ListQuery, Message, Page, Status, StoreError, StoreState,
     comparisons, conversations,
-    disk::{Disk, Failure, Medium},
+    disk::{self, Disk, Failure, Medium},
+    file,
     index::{self, Change, Index, Mark, Place},
     list::List,
     messages,
@@ -55,9 +52,11 @@ impl RedbStore {
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let path = data_dir.join(FILE);
         fs::create_dir_all(data_dir).map_err(|source| StoreError::Io { path: data_dir.to_owned(), source })?;
-        let file = path.clone();
-        let medium = move || Ok(Box::new(FileBackend::new(open_file(&file)?).map_err(io::Error::other)?) as _);
-        Self::with(path, Box::new(medium), Place::Folder(data_dir.join(INDEX)), upgrade::STEPS)
+        file::make(&path).map_err(|failure| disk::error(&path, failure))?;
+        let index = Place::Folder(data_dir.join(INDEX));
+        let store = Self::with(path.clone(), file::medium(path.clone()), index, upgrade::STEPS)?;
+        file::tidy(&path);
+        Ok(store)
     }
 
     /// A store that touches no file and ends with the process: for tests, and for describing the API.
@@ -123,15 +122,6 @@ impl RedbStore {
         };
         Ok(self.write(body, listed)?.conversation)
     }
-}
-
-/// Conversations are nobody else's business.
-fn open_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 impl Records {

@@ -9,6 +9,7 @@ mod conversations;
 mod disk;
 mod embedded;
 mod error;
+mod file;
 mod index;
 mod list;
 mod messages;

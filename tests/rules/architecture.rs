@@ -130,6 +130,21 @@ fn llama_cpp_is_known_to_its_engine_alone() {
     known_only_to("llama-cpp", &["tern-llama"]);
 }
 
+#[test]
+fn the_database_and_the_index_are_known_to_the_store_alone() {
+    known_only_to("redb", &["tern-store"]);
+    known_only_to("tantivy", &["tern-store"]);
+}
+
+#[test]
+fn the_store_depends_on_no_crate_of_ours_and_knows_neither_tokio_nor_http() {
+    let packages = built_with("tern-store", &cargo_metadata(&["--filter-platform", &host()]));
+    let others = ["tokio", "hyper", "poem", "reqwest"];
+    let ours = |name: &str| name.starts_with("tern-") && name != "tern-store";
+    let found: Vec<_> = packages.iter().filter(|name| others.contains(&name.as_str()) || ours(name)).collect();
+    assert!(found.is_empty(), "tern-store is built with {found:?}");
+}
+
 /// What engines are made of: no engines themselves, and free to be used by several.
 const OF_ENGINES: [&str; 4] = ["tern-engine", "tern-gguf", "tern-ternary", "tern-tokenizer"];
 
@@ -167,6 +182,12 @@ fn the_contract_depends_on_no_crate_of_ours() {
     assert!(crates()["tern-engine"].direct.iter().all(|name| !name.starts_with("tern-")));
 }
 
+/// The platform this runs on, as cargo calls it.
+fn host() -> String {
+    let about = String::from_utf8(Command::new("rustc").arg("-vV").output().unwrap().stdout).unwrap();
+    about.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
+}
+
 /// Names of all packages that `package` is built with, by normal dependencies.
 fn built_with(package: &str, resolved: &Value) -> BTreeSet<String> {
     let names: HashMap<_, _> =
@@ -188,10 +209,7 @@ fn built_with(package: &str, resolved: &Value) -> BTreeSet<String> {
 
 #[test]
 fn engines_know_neither_tokio_nor_http() {
-    let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
-    let host = String::from_utf8(host).unwrap();
-    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let resolved = cargo_metadata(&["--filter-platform", host]);
+    let resolved = cargo_metadata(&["--filter-platform", &host()]);
     for (name, ours) in crates() {
         if ours.folder.starts_with("engines/") && name != "tern-remote" {
             let packages = built_with(&name, &resolved);

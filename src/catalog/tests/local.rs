@@ -164,3 +164,52 @@ fn names_that_are_not_on_disk_say_what_a_pull_would_fetch() {
     let Resolution::Unknown { near } = catalog.resolve("gema3-4b") else { panic!() };
     assert_eq!(near, ["gemma3-4b"]);
 }
+
+#[test]
+fn deleting_a_model_of_the_folder_takes_all_its_parts_and_nothing_beside_it() {
+    let disk =
+        Disk::new(&["models/m-00001-of-00002.gguf", "models/m-00002-of-00002.gguf", "models/n.gguf", "own.gguf"]);
+    let catalog = disk.catalog(&[("mine", "own.gguf")]);
+    let find = |id: &str| catalog.local().into_iter().find(|model| model.id == id).unwrap();
+    assert_eq!(tern_catalog::delete(&find("m")).unwrap(), 8);
+    let left: Vec<_> = catalog.local().into_iter().map(|model| model.id).collect();
+    assert_eq!(left, ["mine", "n"]);
+    tern_catalog::delete(&find("mine")).unwrap_err();
+    assert!(disk.path("own.gguf").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn deleting_a_model_of_the_cache_takes_its_bytes_unless_another_name_leads_to_them() {
+    use std::os::unix::fs::symlink;
+    let disk = Disk::new(&["hub/models--o--n/blobs/one", "hub/models--o--n/blobs/two", "elsewhere.gguf"]);
+    let other = "f".repeat(40);
+    for (commit, file, blob) in [(COMMIT, "a.gguf", "one"), (COMMIT, "b.gguf", "two"), (&*other, "b.gguf", "two")] {
+        let folder = disk.path(&format!("hub/models--o--n/snapshots/{commit}"));
+        fs::create_dir_all(&folder).unwrap();
+        symlink(format!("../../blobs/{blob}"), folder.join(file)).unwrap();
+    }
+    write(&disk.path("hub/models--o--n/refs/main"), COMMIT.as_bytes());
+    fs::create_dir_all(disk.path("models")).unwrap();
+    symlink(disk.path("elsewhere.gguf"), disk.path("models/link.gguf")).unwrap();
+    let blob = |name: &str| disk.path(&format!("hub/models--o--n/blobs/{name}")).exists();
+    let model = |path: &str, origin: Origin| LocalModel {
+        id: String::new(),
+        aliases: Vec::new(),
+        path: disk.path(path),
+        origin,
+        bytes: 4,
+    };
+    let hub = |file: &str| {
+        let path = format!("hub/models--o--n/snapshots/{COMMIT}/{file}");
+        model(&path, Origin::Hub(tern_catalog::HubFile::new("o/n", "main", file).unwrap()))
+    };
+    assert_eq!(tern_catalog::delete(&hub("a.gguf")).unwrap(), 4);
+    assert!(!blob("one") && blob("two"));
+    assert_eq!(tern_catalog::delete(&hub("b.gguf")).unwrap(), 0, "another snapshot has it");
+    assert!(blob("two"));
+    // A link of a person's own goes; what it leads to stays.
+    assert_eq!(tern_catalog::delete(&model("models/link.gguf", Origin::Folder)).unwrap(), 0);
+    assert!(disk.path("elsewhere.gguf").exists() && !disk.path("models/link.gguf").exists());
+    assert!(tern_catalog::delete(&model("models/link.gguf", Origin::Folder)).is_err());
+}

@@ -225,7 +225,7 @@ fn a_broken_disk_says_what_it_said_and_an_open_store_is_read_on() {
 #[test]
 fn a_loss_of_power_takes_nothing_that_was_acknowledged() {
     let mut random = Random(0x5eed);
-    for round in 0..150 {
+    for round in 0..80 {
         let disk = Disk::new();
         let store = disk.open().unwrap();
         store.create(&conversation("conv_1"), &[generating(user("running", None, ""))]).unwrap();
@@ -282,7 +282,7 @@ fn a_file_that_is_cut_or_altered_is_an_error_at_worst() {
     let whole = fs::read(&path).unwrap();
     let mut random = Random(0xbad);
     let (mut refused, mut opened) = (0, 0);
-    for round in 0..120 {
+    for round in 0..72 {
         let mut bytes = whole.clone();
         if round % 3 == 0 {
             bytes.truncate(random.below(whole.len() as u64) as usize);
