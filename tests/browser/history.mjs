@@ -36,6 +36,7 @@ test("conversations are renamed, pinned, tagged, archived and deleted", async ({
   await imported(url, exported("To be changed", 1));
   await page.goto(url);
   await menu(page, "To be changed", "Rename");
+  await page.locator(".rename:focus").waitFor();
   await page.keyboard.type("Changed <b>now</b>");
   await page.keyboard.press("Enter");
   await entry(page, "Changed <b>now</b>").waitFor();

@@ -82,6 +82,7 @@ test("everything important goes by keyboard alone", async ({ page, url }) => {
   // A menu is opened, walked and closed.
   await page.getByRole("button", { name: "Actions for all conversations" }).focus();
   await page.keyboard.press("Enter");
+  await page.getByRole("menu").waitFor();
   await page.keyboard.press("ArrowDown");
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute("role")), "menuitem");
   await page.keyboard.press("Escape");

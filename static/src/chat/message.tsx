@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { ChevronLeft, ChevronRight, Code, Copy, CornerDownRight, Ellipsis, FileText, GitBranch, Pencil, RefreshCw, Repeat, Trash2 } from "lucide";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Message, api } from "../api";
 import { m } from "../i18n";
 import { direction } from "../lib/direction";
@@ -68,7 +68,7 @@ function Editor({ message }: { message: Message }) {
   const text = useSignal(message.content);
   const area = useRef<HTMLTextAreaElement>(null);
   const answer = message.role === "assistant";
-  useEffect(() => area.current?.focus(), []);
+  useLayoutEffect(() => area.current?.focus(), []);
   const done = async () => {
     if (answer) {
       if (await changeText(message, text.value)) editing.value = null;

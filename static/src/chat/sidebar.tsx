@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { Archive, ArchiveRestore, Check, CircleAlert, Code, Download, Ellipsis, ListChecks, Pencil, Pin, PinOff, Plus, Search, Sparkles, Tags, Trash2, Upload, X } from "lucide";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { type Conversation, type Hit, api } from "../api";
 import { m } from "../i18n";
 import { closeNarrowSide, setSide } from "../layout";
@@ -153,7 +153,7 @@ function Entry({ conversation }: { conversation: Conversation }) {
 
 function Rename({ conversation, done }: { conversation: Conversation; done: () => void }) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => field.current?.select(), []);
   const save = () => {
     // Going away takes the focus away, which would save a second time.
     const title = field.current?.value.trim();

@@ -28,7 +28,7 @@ export function bytes(value: number): string {
 }
 
 export function duration(ms: number): string {
-  if (ms < 999.5) return `${ms < 10 && ms > 0 ? digits(ms) : Math.round(ms)} ms`;
+  if (ms < 999.5) return `${ms >= 10 || ms === 0 ? Math.round(ms) : ms >= 1 ? ms.toFixed(1).replace(".0", "") : digits(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 59.95) return `${digits(seconds)} s`;
   const whole = Math.round(seconds);

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { X } from "lucide";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { m } from "../i18n";
 import { IconButton } from "./button";
 
@@ -73,7 +73,7 @@ export function asked(title: string, value: string, hint?: string): Promise<stri
 export function DialogHost() {
   const element = useRef<HTMLDialogElement>(null);
   const dialog = shown.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!dialog) return;
     element.current!.showModal();
     element.current!.querySelector<HTMLInputElement>("input[autofocus]")?.select();

@@ -3,7 +3,7 @@
 
 import type { IconNode } from "lucide";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icon";
 
 interface Props {
@@ -21,7 +21,8 @@ export function Popover({ button, children, label, kind = "dialog", class: extra
   const box = useRef<HTMLDivElement>(null);
   const close = () => box.current?.hidePopover();
 
-  useEffect(() => {
+  // Before the next key is heard, so that keys pressed at once find the menu open.
+  useLayoutEffect(() => {
     const element = box.current;
     if (!anchor || !element) return;
     element.showPopover();
