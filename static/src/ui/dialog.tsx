@@ -15,7 +15,8 @@ interface Shown {
 }
 
 const shown = signal<Shown | null>(null);
-export const dialogOpen = () => shown.value !== null;
+/** Asks the page: a dialog that was just closed tells so only a moment later, and the next key would be lost. */
+export const dialogOpen = () => document.querySelector("dialog[open]") !== null;
 
 export function show(dialog: Shown): void {
   shown.value = dialog;
