@@ -19,7 +19,11 @@ test("a word finds its conversation", async ({ page, url }) => {
   await send(page, "the heliotrope grows by the shed");
   await answered(page);
   await page.goto(url);
+  // Keys pressed before the page listens are lost.
+  await page.locator(".side-list section li").first().waitFor();
+  await page.locator("textarea:focus").first().waitFor();
   await page.keyboard.press("Control+k");
+  await page.locator("input[type=search]:focus, .search input:focus").first().waitFor();
   await page.keyboard.type("heliotrope");
   const hit = page.locator(".hit").first();
   await hit.locator("mark").first().waitFor();
