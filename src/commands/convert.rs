@@ -27,7 +27,7 @@ pub fn run(args: &ConvertArgs) -> Result<ExitCode, Error> {
             ConvertHead::Q6 => Head::Q6K,
         },
         pre: args.pre.clone(),
-        order: if args.i2s_block.0 == 64 { Order::Blocks64 } else { Order::Blocks128 },
+        order: Order::of_block(args.i2s_block.0),
         target: match args.to {
             ConvertTo::I2s => Target::I2s,
             ConvertTo::Tq2 => Target::Tq2_0,

@@ -160,7 +160,7 @@ impl Registry {
         }
         let config = &self.0.config;
         let files = self.0.table.entries().into_iter().map(|entry| entry.source);
-        let order = if config.i2s_block == 64 { Order::Blocks64 } else { Order::Blocks128 };
+        let order = Order::of_block(config.i2s_block);
         rewritten::file(&entry.source, order, config.rewritten_dir.as_deref(), files, progress).map(ModelSource::Path)
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn file(
     let no_folder = || EngineError::Failed("no folder for rewritten models is set".into());
     let folder = folder.ok_or_else(no_folder)?;
     let failed = |source: io::Error| EngineError::Io { path: path.into(), source };
-    let name = name(path, order).map_err(failed)?;
+    let name = file_name(path, order).map_err(failed)?;
     let file = folder.join(&name);
     if file.is_file() {
         return Ok(file);
@@ -60,7 +60,7 @@ pub(crate) fn file(
     fs::create_dir_all(folder).map_err(|source| EngineError::Io { path: folder.into(), source })?;
     let keep: Vec<String> = known
         .filter_map(|source| match source {
-            ModelSource::Path(path) => name_of(&path, order),
+            ModelSource::Path(path) => file_name(&path, order).ok(),
             ModelSource::Script(_) => None,
         })
         .collect();
@@ -78,12 +78,8 @@ pub(crate) fn file(
     if wanted { Ok(file) } else { Err(EngineError::Cancelled) }
 }
 
-fn name_of(path: &Path, order: Order) -> Option<String> {
-    name(path, order).ok()
-}
-
 /// What the file of a model is called: another name when the model is another.
-fn name(path: &Path, order: Order) -> io::Result<String> {
+fn file_name(path: &Path, order: Order) -> io::Result<String> {
     let data = fs::metadata(path)?;
     let modified = data.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let whole = fs::canonicalize(path)?;

@@ -105,7 +105,7 @@ fn read_header(header: &Header) -> Result<(Graph, ModelInfo), Refusal> {
 
 fn load(path: &Path, options: &LoadOptions, progress: Progress<'_>) -> Result<LoadedModel, Refusal> {
     let kernels = kernels(options.kernels.as_deref())?;
-    let order = if options.i2s_block == 64 { Order::Blocks64 } else { Order::Blocks128 };
+    let order = Order::of_block(options.i2s_block);
     let file = ModelFile::open(path, order)?;
     let (graph, info) = read_header(file.header())?;
     let tokenizer = tokenizer(path, file.header())?;

@@ -6,7 +6,8 @@
 //!
 //! Reading order: `engine` (the factory), `graph` (what a file computes), `file` and `model` (weights), `forward` (the
 //! forward pass), `cells` and `kv` (the cache), `head` and `screen`, `decoder` and `embedder` (the contract), `published` (what
-//! published files say wrongly), `twin` (which models llama.cpp computes rightly), `raw` (threads and memory: the only unsafe code here).
+//! published files say wrongly), `twin` (which models llama.cpp computes rightly), `raw` (threads and memory: the only
+//! unsafe code here).
 //!
 //! Sources: Ma et al., "The Era of 1-bit LLMs" (2024) and the BitNet b1.58 2B4T report (2025); Hugging Face transformers
 //! (`models/bitnet`, `integrations/bitnet.py`) for the numerics, which the golden tests hold it to.

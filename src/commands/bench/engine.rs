@@ -1,10 +1,11 @@
 //! The engine alone, in this process: no scheduler, no sampling, no HTTP.
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 use tern_engine::{Batch, BatchToken, Capability, Decoder, LoadOptions, TextModel, Token, Tokenizer, Wanted};
 use tern_gguf::{Header, split};
+use tern_registry::machine;
 
 use super::{bandwidth, spread::Spread};
 use crate::{
@@ -111,7 +112,7 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
             prefill.push(rate);
         }
     }
-    let peak_memory_bytes = peak_memory();
+    let peak_memory_bytes = machine::memory_peak();
     drop(decoder);
     status.set("measuring the memory");
     let peak = given.engine.peak(&given.source, &options);
@@ -226,13 +227,6 @@ fn weights_read(given: &Given) -> u64 {
         _ => tensor.bytes,
     });
     read.sum()
-}
-
-/// Highest resident memory of this process so far, in bytes.
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 impl Report {

@@ -28,6 +28,11 @@ pub enum Order {
 }
 
 impl Order {
+    /// The order of files with so many weights in a block: 64, or else the 128 of all others.
+    pub fn of_block(weights: u32) -> Self {
+        if weights == 64 { Self::Blocks64 } else { Self::Blocks128 }
+    }
+
     fn weights(self) -> usize {
         match self {
             Self::Blocks128 => 128,
