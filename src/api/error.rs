@@ -11,7 +11,7 @@ use tern_chat::TurnError;
 use tern_compare::CompareError;
 use tern_conversations::ConversationError;
 use tern_engine::EngineError;
-use tern_registry::{DeleteError, EmbedError, RegistryError};
+use tern_registry::{DeleteError, RegistryError, TaskError};
 use tern_scheduler::GenerateError;
 use tern_store::StoreError;
 
@@ -211,13 +211,13 @@ impl From<TurnError> for ApiError {
     }
 }
 
-impl From<EmbedError> for ApiError {
-    fn from(error: EmbedError) -> Self {
+impl From<TaskError> for ApiError {
+    fn from(error: TaskError) -> Self {
         let message = error.to_string();
         match error {
-            EmbedError::QueueFull(_) => Self::new(503, "overloaded", message),
-            EmbedError::Engine(EngineError::Cancelled) => Self::new(503, "model_unloaded", message),
-            EmbedError::Engine(_) => Self::new(500, "engine_error", message),
+            TaskError::QueueFull(_) => Self::new(503, "overloaded", message),
+            TaskError::Engine(EngineError::Cancelled) => Self::new(503, "model_unloaded", message),
+            TaskError::Engine(_) => Self::new(500, "engine_error", message),
         }
     }
 }

@@ -97,7 +97,7 @@ fn capabilities(capabilities: &[Capability]) -> String {
         Capability::Embedding => Some("embeddings"),
         // Whoever chats also completes.
         Capability::Completion if capabilities.contains(&Capability::Chat) => None,
-        Capability::Completion => Some("completion"),
+        other => Some(other.name()),
     };
     capabilities.iter().filter_map(word).collect::<Vec<_>>().join(", ")
 }

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use crate::{
-    ConvertError,
-    json::{Json, one_or_many},
-};
+use tern_folder::{Json, one_or_many};
+
+use crate::ConvertError;
 
 /// Which graph a file gets, by its name in GGUF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +63,9 @@ impl Config {
         let graph = graph(&json)?;
         let scale_means = quantization(&json, graph)?;
         let refuse = |field: &str, allowed: &[Option<&str>], expected: &str| match json.at(field) {
-            value if allowed.contains(&value.as_str()) && (value.is_null() || value.is_string()) => Ok(()),
+            value if allowed.contains(&value.as_str()) && (value.is_null() || value.is_string()) => {
+                Ok::<(), ConvertError>(())
+            }
             _ => Err(json.wrong(field, expected)),
         };
         if json.at("attention_bias").as_bool() == Some(true) || json.at("mlp_bias").as_bool() == Some(true) {
@@ -91,7 +92,8 @@ impl Config {
         let rope_theta = float("rope_theta").or_else(|| float("rope_parameters.rope_theta"));
         // What transformers takes when the file is silent.
         let usual_theta = if graph == Graph::Bitnet158 { 500_000.0 } else { 10_000.0 };
-        let eps = float("rms_norm_eps").ok_or_else(|| json.wrong("rms_norm_eps", "a number above 0"))?;
+        let eps =
+            float("rms_norm_eps").ok_or_else(|| -> ConvertError { json.wrong("rms_norm_eps", "a number above 0") })?;
         let id = |field: &str| one_or_many(json.at(field)).first()?.as_u64()?.try_into().ok();
         Ok(Self {
             graph,

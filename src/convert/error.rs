@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tern_folder::FolderError;
 use tern_gguf::{blocks::ternary::TernaryError, rewrite::RewriteError};
 
 /// Errors of conversion. No file is left behind.
@@ -22,17 +23,6 @@ pub enum ConvertError {
         /// Which file.
         path: PathBuf,
     },
-    /// The system refuses.
-    #[error("{what} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        what: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
     /// The disk is full.
     #[error("cannot write {}: no space left on its disk; the file will have {needed} bytes", path.display())]
     Full {
@@ -41,27 +31,9 @@ pub enum ConvertError {
         /// Bytes of the whole file.
         needed: u64,
     },
-    /// A file is not JSON.
-    #[error("{}: not JSON: {source}", path.display())]
-    Json {
-        /// Which file.
-        path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Something in a file is not what it should be.
-    #[error("{}: {place}: {got}, expected {expected}", path.display())]
-    Wrong {
-        /// Which file or folder.
-        path: PathBuf,
-        /// Which field or tensor.
-        place: String,
-        /// What it is.
-        got: String,
-        /// What it should be, and what to do about it.
-        expected: String,
-    },
+    /// Something in the folder, or the system, refuses.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A tensor that the model's graph needs is not there.
     #[error("{}: no tensor {tensor}, which a model of this kind has", path.display())]
     Missing {
@@ -98,7 +70,7 @@ impl ConvertError {
     /// For `map_err`: what was being done with which file when the system refused.
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { what, path, source }
+        move |source| FolderError::io(what, &path)(source).into()
     }
 
     /// A field or tensor that is not what it should be.
@@ -108,6 +80,6 @@ impl ConvertError {
         got: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        Self::Wrong { path: path.into(), place: place.into(), got: got.into(), expected: expected.into() }
+        FolderError::wrong(path, place, got, expected).into()
     }
 }

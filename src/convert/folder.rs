@@ -3,6 +3,7 @@
 
 use std::{io, path::Path};
 
+use tern_folder::{Dtype, Tensor, Weights};
 use tern_gguf::{
     TensorType, blocks,
     write::{Atomic, Plan, Sink},
@@ -12,9 +13,7 @@ use crate::{
     ConvertError, Done, Options, Step,
     config::{Config, Graph},
     layout::{self, Entry, Kind},
-    linear,
-    safetensors::{Dtype, Tensor, Weights},
-    special,
+    linear, special,
     vocabulary::Vocabulary,
 };
 

@@ -1,9 +1,8 @@
 //! Which tensor of a folder becomes which of the file, in the order of the file.
 
-use crate::{
-    config::{Config, Graph},
-    safetensors::Weights,
-};
+use tern_folder::Weights;
+
+use crate::config::{Config, Graph};
 
 /// What becomes of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

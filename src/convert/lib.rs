@@ -7,17 +7,14 @@
 //! | a GGUF file with I2_S | the same with TQ2_0, for llama.cpp |
 //!
 //! In reading order: [`options`], `folder` (a model folder, from end to end), `config` (its shape), `layout` (which tensor
-//! becomes which), `linear` (the codes and the scale of a matrix: where other converters go wrong), `safetensors`,
-//! `vocabulary` and `special` (the tokenizer), `error`.
+//! becomes which), `linear` (the codes and the scale of a matrix: where other converters go wrong), `vocabulary` and `special` (the tokenizer), `error`.
 
 mod config;
 mod error;
 mod folder;
-mod json;
 mod layout;
 mod linear;
 pub mod options;
-mod safetensors;
 mod special;
 mod vocabulary;
 

@@ -9,14 +9,10 @@
 //! The second row is the trap: the mean of weights that are ternary already is s times the share that is not zero, and
 //! whoever takes it for the scale makes a model that is too quiet by a third.
 
+use tern_folder::{Dtype, Tensor, Weights};
 use tern_gguf::blocks::ternary::Matrix;
 
-use crate::{
-    ConvertError,
-    config::ScaleMeans,
-    layout::Entry,
-    safetensors::{Dtype, Tensor, Weights},
-};
+use crate::{ConvertError, config::ScaleMeans, layout::Entry};
 
 /// Least scale, as in training.
 const LEAST_SCALE: f64 = 1e-5;

@@ -3,14 +3,10 @@
 use std::{fs, io, path::Path};
 
 use serde_json::Value;
+use tern_folder::{Json, one_or_many};
 use tern_gguf::write::Plan;
 
-use crate::{
-    ConvertError,
-    config::Config,
-    json::{Json, one_or_many},
-    vocabulary::Vocabulary,
-};
+use crate::{ConvertError, config::Config, vocabulary::Vocabulary};
 
 const TEMPLATE_FILE: &str = "chat_template.jinja";
 

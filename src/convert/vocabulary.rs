@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tern_folder::{Json, shown};
 use tern_gguf::write::{MetaValue, Plan};
 
-use crate::{
-    ConvertError,
-    json::{Json, shown},
-};
+use crate::ConvertError;
 
 /// `tokenizer.ggml.token_type`.
 const NORMAL: i32 = 1;
@@ -164,7 +162,8 @@ fn recognise(json: &Json) -> Result<&'static str, ConvertError> {
 
 /// Merges as "left right", from that or from pairs.
 fn merges(json: &Json) -> Result<Vec<String>, ConvertError> {
-    let list = json.at("model.merges").as_array().ok_or_else(|| json.wrong("model.merges", "a list"))?;
+    let list =
+        json.at("model.merges").as_array().ok_or_else(|| -> ConvertError { json.wrong("model.merges", "a list") })?;
     let merge = |merge: &Value| match merge.as_array().map(Vec::as_slice) {
         None => merge.as_str().filter(|merge| merge.split(' ').count() == 2).map(str::to_owned),
         Some([left, right]) => Some(format!("{} {}", left.as_str()?, right.as_str()?)),

@@ -36,6 +36,12 @@ pub fn engines() -> &'static [EngineSlot] {
                 feature: "bitnet",
                 engine: bitnet(),
             },
+            EngineSlot {
+                name: "candle",
+                reads: "Hugging Face folders with safetensors",
+                feature: "candle",
+                engine: candle(),
+            },
             EngineSlot { name: "llama", reads: "GGUF", feature: "llama", engine: llama() },
             EngineSlot {
                 name: "echo",
@@ -85,6 +91,16 @@ fn bitnet() -> Option<Box<dyn Engine>> {
 
 #[cfg(not(feature = "bitnet"))]
 fn bitnet() -> Option<Box<dyn Engine>> {
+    None
+}
+
+#[cfg(feature = "candle")]
+fn candle() -> Option<Box<dyn Engine>> {
+    Some(Box::new(tern_candle::CandleEngine))
+}
+
+#[cfg(not(feature = "candle"))]
+fn candle() -> Option<Box<dyn Engine>> {
     None
 }
 

@@ -14,11 +14,13 @@ mod options;
 mod registry;
 mod rewritten;
 mod table;
+mod tasks;
 
-pub use embedding::{EmbedError, EmbedHandle};
+pub use embedding::EmbedHandle;
 pub use engines::{EngineSlot, engine_for, engines};
 pub use entry::{LoadState, ModelEntry, ModelStatus};
 pub use error::{DeleteError, RegistryError};
 pub use loaded::{Lease, Loaded, TextHandle};
 pub use options::{RegistryConfig, TemplateOverride};
 pub use registry::{Deleted, Registry};
+pub use tasks::{TaskError, TaskHandle};

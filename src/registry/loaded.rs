@@ -10,10 +10,10 @@ use std::{
 };
 
 use tern_chat::ChatModel;
-use tern_engine::{Cost, Tokenizer};
+use tern_engine::{Cost, Describer, EntityTagger, Reranker, TextReader, Tokenizer, Transcriber};
 use tern_scheduler::Scheduler;
 
-use crate::{EmbedHandle, ModelEntry, RegistryError};
+use crate::{EmbedHandle, ModelEntry, RegistryError, TaskHandle};
 
 /// The text side of a loaded model.
 pub struct TextHandle {
@@ -35,6 +35,11 @@ pub struct Loaded {
     pub load_seconds: f64,
     pub(crate) text: Option<TextHandle>,
     pub(crate) embedder: Option<EmbedHandle>,
+    pub(crate) tagger: Option<TaskHandle<dyn EntityTagger>>,
+    pub(crate) reranker: Option<TaskHandle<dyn Reranker>>,
+    pub(crate) reader: Option<TaskHandle<dyn TextReader>>,
+    pub(crate) describer: Option<TaskHandle<dyn Describer>>,
+    pub(crate) transcriber: Option<TaskHandle<dyn Transcriber>>,
     pub(crate) leases: AtomicUsize,
     pub(crate) last_used: Mutex<Instant>,
 }
@@ -56,6 +61,46 @@ impl Loaded {
         self.embedder.as_ref().ok_or_else(|| self.missing("embeddings"))
     }
 
+    /// What finds names in text.
+    ///
+    /// # Errors
+    /// `MissingCapability` for a model that cannot.
+    pub fn tagger(&self) -> Result<&TaskHandle<dyn EntityTagger>, RegistryError> {
+        self.tagger.as_ref().ok_or_else(|| self.missing("named-entity recognition"))
+    }
+
+    /// What scores documents for a query.
+    ///
+    /// # Errors
+    /// `MissingCapability` for a model that cannot.
+    pub fn reranker(&self) -> Result<&TaskHandle<dyn Reranker>, RegistryError> {
+        self.reranker.as_ref().ok_or_else(|| self.missing("reranking"))
+    }
+
+    /// What reads text in images.
+    ///
+    /// # Errors
+    /// `MissingCapability` for a model that cannot.
+    pub fn reader(&self) -> Result<&TaskHandle<dyn TextReader>, RegistryError> {
+        self.reader.as_ref().ok_or_else(|| self.missing("text recognition"))
+    }
+
+    /// What describes images.
+    ///
+    /// # Errors
+    /// `MissingCapability` for a model that cannot.
+    pub fn describer(&self) -> Result<&TaskHandle<dyn Describer>, RegistryError> {
+        self.describer.as_ref().ok_or_else(|| self.missing("image descriptions"))
+    }
+
+    /// What turns speech into text.
+    ///
+    /// # Errors
+    /// `MissingCapability` for a model that cannot.
+    pub fn transcriber(&self) -> Result<&TaskHandle<dyn Transcriber>, RegistryError> {
+        self.transcriber.as_ref().ok_or_else(|| self.missing("transcription"))
+    }
+
     /// The tokenizer, whichever side it belongs to.
     ///
     /// # Errors
@@ -66,7 +111,7 @@ impl Loaded {
     }
 
     fn missing(&self, wanted: &'static str) -> RegistryError {
-        let has: Vec<_> = self.entry.info.capabilities.iter().map(|c| format!("{c:?}").to_lowercase()).collect();
+        let has: Vec<_> = self.entry.info.capabilities.iter().map(|c| c.name()).collect();
         RegistryError::MissingCapability { id: self.entry.id.clone(), wanted, has: has.join(", ") }
     }
 

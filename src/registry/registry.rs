@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     DeleteError, EmbedHandle, Lease, LoadState, Loaded, ModelEntry, ModelStatus, RegistryConfig, RegistryError,
-    TextHandle, engines::by_name, machine, rewritten, table::Table,
+    TaskHandle, TextHandle, engines::by_name, machine, rewritten, table::Table,
 };
 
 /// What is known about a model that is in memory or on its way there.
@@ -353,6 +353,32 @@ impl Registry {
                     .map_err(|error| failed(EngineError::Failed(format!("no thread: {error}"))))?,
             ),
         };
+        let task_failed = |error: std::io::Error| failed(EngineError::Failed(format!("no thread: {error}")));
+        let tagger = model
+            .tagger
+            .map(|model| TaskHandle::start(&entry.id, model, config.queue))
+            .transpose()
+            .map_err(task_failed)?;
+        let reranker = model
+            .reranker
+            .map(|model| TaskHandle::start(&entry.id, model, config.queue))
+            .transpose()
+            .map_err(task_failed)?;
+        let reader = model
+            .reader
+            .map(|model| TaskHandle::start(&entry.id, model, config.queue))
+            .transpose()
+            .map_err(task_failed)?;
+        let describer = model
+            .describer
+            .map(|model| TaskHandle::start(&entry.id, model, config.queue))
+            .transpose()
+            .map_err(task_failed)?;
+        let transcriber = model
+            .transcriber
+            .map(|model| TaskHandle::start(&entry.id, model, config.queue))
+            .transpose()
+            .map_err(task_failed)?;
         let load_seconds = started.elapsed().as_secs_f64();
         tracing::info!(
             model = %entry.id, engine = entry.engine, seconds = format!("{load_seconds:.2}"),
@@ -364,6 +390,11 @@ impl Registry {
             load_seconds,
             text,
             embedder,
+            tagger,
+            reranker,
+            reader,
+            describer,
+            transcriber,
             leases: 0.into(),
             last_used: Instant::now().into(),
         }))

@@ -179,7 +179,8 @@ impl Table {
 /// Offers the source to every engine; the first that can read it takes it.
 fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
     let mut reasons = Vec::new();
-    for slot in engines().iter().filter(|slot| slot.name != "echo") {
+    let is_folder = matches!(source, ModelSource::Path(path) if path.is_dir());
+    for slot in engines().iter().filter(|slot| slot.name != "echo" && (slot.name == "candle") == is_folder) {
         match slot.engine().and_then(|engine| engine.inspect(source)) {
             Ok(info) => return Ok((slot.name, info)),
             Err(error @ (EngineError::Io { .. } | EngineError::InvalidModel { .. })) => return Err(error.to_string()),

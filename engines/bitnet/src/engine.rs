@@ -130,10 +130,10 @@ fn load(path: &Path, options: &LoadOptions, progress: Progress<'_>) -> Result<Lo
     let tokenizer: Arc<dyn Tokenizer> = Arc::new(tokenizer);
     if embeds {
         let embedder = BitnetEmbedder::new(forward);
-        return Ok(LoadedModel { info, text: None, embedder: Some((tokenizer, Box::new(embedder))) });
+        return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
     }
     let decoder = Box::new(BitnetDecoder::new(forward));
-    Ok(LoadedModel { info, text: Some(TextModel { tokenizer, decoder }), embedder: None })
+    Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder }), ..LoadedModel::new(info) })
 }
 
 /// The instruction set asked for, or the best there is.

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Cost, Decoder, Embedder, EngineError, Head, KvType, ModelInfo, Tokenizer};
+use crate::{
+    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, KvType, ModelInfo, Reranker, TextReader,
+    Tokenizer, Transcriber,
+};
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -166,4 +169,30 @@ pub struct LoadedModel {
     pub text: Option<TextModel>,
     /// Embeds text.
     pub embedder: Option<(Arc<dyn Tokenizer>, Box<dyn Embedder>)>,
+    /// Finds names in text.
+    pub tagger: Option<Box<dyn EntityTagger>>,
+    /// Scores documents for a query.
+    pub reranker: Option<Box<dyn Reranker>>,
+    /// Reads text in images.
+    pub reader: Option<Box<dyn TextReader>>,
+    /// Describes images.
+    pub describer: Option<Box<dyn Describer>>,
+    /// Turns speech into text.
+    pub transcriber: Option<Box<dyn Transcriber>>,
+}
+
+impl LoadedModel {
+    /// A model that can do nothing yet.
+    pub fn new(info: ModelInfo) -> Self {
+        Self {
+            info,
+            text: None,
+            embedder: None,
+            tagger: None,
+            reranker: None,
+            reader: None,
+            describer: None,
+            transcriber: None,
+        }
+    }
 }

@@ -12,6 +12,38 @@ pub enum Capability {
     Chat,
     /// Gives a text a vector.
     Embedding,
+    /// Reads images in messages.
+    Vision,
+    /// Finds names in a text.
+    Ner,
+    /// Scores documents for a query.
+    Rerank,
+    /// Reads the text of an image.
+    Ocr,
+    /// Describes an image.
+    Caption,
+    /// Answers a question about an image.
+    VisualQuestions,
+    /// Turns speech into text.
+    Transcription,
+}
+
+impl Capability {
+    /// As the API and the page call it: what serde writes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completion => "completion",
+            Self::Chat => "chat",
+            Self::Embedding => "embedding",
+            Self::Vision => "vision",
+            Self::Ner => "ner",
+            Self::Rerank => "rerank",
+            Self::Ocr => "ocr",
+            Self::Caption => "caption",
+            Self::VisualQuestions => "visual_questions",
+            Self::Transcription => "transcription",
+        }
+    }
 }
 
 /// A character (private use, plane 16) that a chat template may write where the text is to be cut before it is tokenized:

@@ -8,7 +8,7 @@
 //! operations. Everything a user sees (batching, prefix reuse, sampling, stop strings, timings) is built once above
 //! it, in the scheduler, and so works on every engine. There is no async, no HTTP and no OpenAI word in here.
 //!
-//! Start reading at [`text::Decoder`].
+//! Start reading at [`text::Decoder`]; tasks without a dialogue are in [`tasks`].
 
 pub mod batch;
 #[cfg(feature = "conformance")]
@@ -17,6 +17,7 @@ pub mod embed;
 pub mod engine;
 pub mod error;
 pub mod info;
+pub mod tasks;
 pub mod text;
 
 pub use batch::{Batch, BatchToken, Wanted};
@@ -24,6 +25,7 @@ pub use embed::Embedder;
 pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Peak, Progress, TextModel};
 pub use error::{DecodeError, EngineError};
 pub use info::{CUT, Capability, Cost, Head, KvType, ModelInfo};
+pub use tasks::{Describer, EntityTagger, Image, Reranker, TextReader, Transcriber};
 pub use text::{Decoder, DecoderLimits, SavedSequence, Tokenizer};
 
 /// A token id: an index into the model's vocabulary.

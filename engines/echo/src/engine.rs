@@ -115,9 +115,9 @@ impl Engine for EchoEngine {
         let tokenizer: Arc<dyn Tokenizer> = Arc::clone(Vocabulary::shared()) as _;
         if settings.capabilities.contains(&Capability::Embedding) {
             let embedder = EchoEmbedder::new(&settings);
-            return Ok(LoadedModel { info, text: None, embedder: Some((tokenizer, Box::new(embedder))) });
+            return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
         }
         let decoder = EchoDecoder::new(settings, options);
-        Ok(LoadedModel { info, text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), embedder: None })
+        Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })
     }
 }

@@ -74,11 +74,11 @@ impl Engine for LlamaEngine {
             Purpose::Text => {
                 let decoder = decoder(&model, &header, options).map_err(|error| refused(path, error))?;
                 let text = TextModel { tokenizer, decoder: Box::new(decoder) };
-                Ok(LoadedModel { info: header.info, text: Some(text), embedder: None })
+                Ok(LoadedModel { text: Some(text), ..LoadedModel::new(header.info) })
             }
             Purpose::Embedding { .. } => {
                 let embedder = embedder(&model, &header, options).map_err(|error| refused(path, error))?;
-                Ok(LoadedModel { info: header.info, text: None, embedder: Some((tokenizer, Box::new(embedder))) })
+                Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(header.info) })
             }
         }
     }

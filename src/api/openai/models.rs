@@ -103,14 +103,6 @@ pub struct ModelMeta {
 impl From<ModelStatus> for Model {
     fn from(status: ModelStatus) -> Self {
         let ModelStatus { entry, state, cost, context_length } = status;
-        let capability = |capability: &Capability| {
-            match capability {
-                Capability::Completion => "completion",
-                Capability::Chat => "chat",
-                Capability::Embedding => "embedding",
-            }
-            .to_owned()
-        };
         let (value, progress) = match state {
             LoadState::Unloaded => ("unloaded", 0.0),
             LoadState::Loading(share) => ("loading", share),
@@ -124,7 +116,7 @@ impl From<ModelStatus> for Model {
             aliases: entry.aliases,
             context_length,
             max_model_len: context_length,
-            capabilities: entry.info.capabilities.iter().map(capability).collect(),
+            capabilities: entry.info.capabilities.iter().map(|capability| capability.name().to_owned()).collect(),
             engine: entry.engine.into(),
             quantization: entry.info.quantization,
             status: ModelState { value: value.into(), progress },

@@ -7,37 +7,47 @@ use std::{
 
 use serde_json::Value;
 
-use crate::ConvertError;
+use crate::FolderError;
 
 /// A file and what it says.
 #[derive(Debug)]
-pub(crate) struct Json {
+pub struct Json {
+    /// Where it is.
     pub path: PathBuf,
+    /// What it says.
     pub value: Value,
 }
 
 impl Json {
-    pub fn read(folder: &Path, name: &str) -> Result<Self, ConvertError> {
+    /// Reads `name` in `folder`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not JSON.
+    pub fn read(folder: &Path, name: &str) -> Result<Self, FolderError> {
         let path = folder.join(name);
-        let text = fs::read(&path).map_err(ConvertError::io("cannot read", &path))?;
+        let text = fs::read(&path).map_err(FolderError::io("cannot read", &path))?;
         match serde_json::from_slice(&text) {
             Ok(value) => Ok(Self { path, value }),
-            Err(source) => Err(ConvertError::Json { path, source }),
+            Err(source) => Err(FolderError::Json { path, source }),
         }
     }
 
     /// As [`Json::read`]; an empty object when there is no such file.
-    pub fn read_if_there(folder: &Path, name: &str) -> Result<Self, ConvertError> {
+    ///
+    /// # Errors
+    /// As [`Json::read`].
+    pub fn read_if_there(folder: &Path, name: &str) -> Result<Self, FolderError> {
         match Self::read(folder, name) {
-            Err(ConvertError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(FolderError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Self { path, value: Value::Object(Default::default()) })
             }
             other => other,
         }
     }
 
-    pub fn wrong(&self, field: &str, expected: impl Into<String>) -> ConvertError {
-        ConvertError::wrong(&self.path, field, shown(self.at(field)), expected)
+    /// The error that `field` is not what was expected.
+    pub fn wrong<E: From<FolderError>>(&self, field: &str, expected: impl Into<String>) -> E {
+        FolderError::wrong(&self.path, field, shown(self.at(field)), expected).into()
     }
 
     /// The value at `a.b`, null when there is none.
@@ -46,24 +56,30 @@ impl Json {
     }
 
     /// A positive number that must be there.
-    pub fn size(&self, field: &str) -> Result<u32, ConvertError> {
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn size(&self, field: &str) -> Result<u32, FolderError> {
         let number = self.at(field).as_u64().filter(|&number| number > 0);
         number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| self.wrong(field, "a positive number"))
     }
 
     /// A positive number that may be missing or null.
-    pub fn size_if_there(&self, field: &str) -> Result<Option<u32>, ConvertError> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn size_if_there(&self, field: &str) -> Result<Option<u32>, FolderError> {
         if self.at(field).is_null() { Ok(None) } else { self.size(field).map(Some) }
     }
 }
 
 /// The elements of a list, or a value that stands alone for one.
-pub(crate) fn one_or_many(value: &Value) -> &[Value] {
+pub fn one_or_many(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 /// A value for a message: short, and "nothing" for none.
-pub(crate) fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     let text = match value {
         Value::Null => return "nothing".into(),
         value => value.to_string(),

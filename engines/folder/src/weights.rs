@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use tern_gguf::blocks::half;
 
-use crate::{ConvertError, json::Json};
+use crate::{FolderError, Json, shown};
 
 /// Longest header: what the format's own library allows.
 const HEADER_MOST: u64 = 100_000_000;
@@ -25,16 +25,24 @@ const INDEX: &str = "model.safetensors.index.json";
 
 /// How values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dtype {
+pub enum Dtype {
+    /// 32-bit floats.
     F32,
+    /// 16-bit floats.
     F16,
+    /// 32-bit floats without their lower half.
     BF16,
+    /// Bytes; also signed ones, as some writers call packed codes.
     U8,
+    /// Whole numbers of 64 bits: positions that some models carry along.
+    I64,
 }
 
 impl Dtype {
-    fn bytes(self) -> u64 {
+    /// Bytes of a value.
+    pub fn bytes(self) -> u64 {
         match self {
+            Self::I64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
             Self::U8 => 1,
@@ -44,15 +52,19 @@ impl Dtype {
 
 /// A tensor: outputs first, as PyTorch has it.
 #[derive(Debug, Clone)]
-pub(crate) struct Tensor {
+pub struct Tensor {
+    /// Its name.
     pub name: String,
+    /// How its values are stored.
     pub dtype: Dtype,
+    /// Its dimensions.
     pub shape: Vec<usize>,
     file: usize,
     begin: u64,
 }
 
 impl Tensor {
+    /// Number of values; it fits, as the file holds them.
     pub fn values(&self) -> usize {
         self.shape.iter().product()
     }
@@ -70,14 +82,17 @@ impl Tensor {
 
 /// All tensors of a folder.
 #[derive(Debug)]
-pub(crate) struct Weights {
+pub struct Weights {
     files: Vec<(PathBuf, File)>,
     tensors: BTreeMap<String, Tensor>,
 }
 
 impl Weights {
     /// Reads the headers of `model.safetensors`, or of the files that the index names.
-    pub fn open(folder: &Path) -> Result<Self, ConvertError> {
+    ///
+    /// # Errors
+    /// When a file is missing, truncated, or its header says something else than it holds.
+    pub fn open(folder: &Path) -> Result<Self, FolderError> {
         let mut names = vec![SINGLE.to_owned()];
         if !folder.join(SINGLE).exists() {
             let index = Json::read_if_there(folder, INDEX)?;
@@ -86,43 +101,43 @@ impl Weights {
             names.sort_unstable();
             names.dedup();
             if names.is_empty() {
-                return Err(ConvertError::wrong(folder, "weights", "none", format!("{SINGLE} or {INDEX}")));
+                return Err(FolderError::wrong(folder, "weights", "none", format!("{SINGLE} or {INDEX}")));
             }
         }
         let mut weights = Self { files: Vec::new(), tensors: BTreeMap::new() };
         for name in names {
             if Path::new(&name).components().count() != 1 || name.starts_with('.') {
                 let index = folder.join(INDEX);
-                return Err(ConvertError::wrong(&index, "weight_map", format!("{name:?}"), "names of files beside it"));
+                return Err(FolderError::wrong(&index, "weight_map", format!("{name:?}"), "names of files beside it"));
             }
             weights.add(&folder.join(name))?;
         }
         Ok(weights)
     }
 
-    fn add(&mut self, path: &Path) -> Result<(), ConvertError> {
-        let io = || ConvertError::io("cannot read", path);
+    fn add(&mut self, path: &Path) -> Result<(), FolderError> {
+        let io = || FolderError::io("cannot read", path);
         let mut file = File::open(path).map_err(io())?;
         let file_len = file.metadata().map_err(io())?.len();
-        let wrong = |got: String, expected: &str| ConvertError::wrong(path, "header", got, expected);
+        let wrong = |got: String, expected: &str| FolderError::wrong(path, "header", got, expected);
         let mut length = [0; 8];
         file.read_exact(&mut length).map_err(io())?;
         let length = u64::from_le_bytes(length);
-        if length > HEADER_MOST.min(file_len - 8) {
+        if length > HEADER_MOST.min(file_len.saturating_sub(8)) {
             let expected = "a header within the file; it is truncated or no safetensors file";
             return Err(wrong(format!("{length} bytes in a file of {file_len}"), expected));
         }
         let mut text = vec![0; length as usize];
         file.read_exact(&mut text).map_err(io())?;
         let header: Value =
-            serde_json::from_slice(&text).map_err(|source| ConvertError::Json { path: path.into(), source })?;
+            serde_json::from_slice(&text).map_err(|source| FolderError::Json { path: path.into(), source })?;
         let header = header.as_object().ok_or_else(|| wrong("no object".into(), "names of tensors"))?;
         for (name, about) in header.iter().filter(|(name, _)| *name != "__metadata__") {
             let tensor = self
                 .tensor(name, about, 8 + length, file_len)
-                .map_err(|expected| ConvertError::wrong(path, name.clone(), crate::json::shown(about), expected))?;
+                .map_err(|expected| FolderError::wrong(path, name.clone(), shown(about), expected))?;
             if self.tensors.insert(name.clone(), tensor).is_some() {
-                return Err(ConvertError::wrong(path, name.clone(), "a second one", "each tensor in one file only"));
+                return Err(FolderError::wrong(path, name.clone(), "a second one", "each tensor in one file only"));
             }
         }
         self.files.push((path.into(), file));
@@ -135,9 +150,9 @@ impl Weights {
             Some("F32") => Dtype::F32,
             Some("F16") => Dtype::F16,
             Some("BF16") => Dtype::BF16,
-            // Packed codes are bytes; some writers call them signed.
-            Some("U8" | "I8") => Dtype::U8,
-            _ => return Err("dtype F32, F16, BF16 or U8"),
+            Some("U8" | "I8" | "BOOL") => Dtype::U8,
+            Some("I64" | "U64") => Dtype::I64,
+            _ => return Err("dtype F32, F16, BF16, I64 or U8"),
         };
         let numbers = |value: &Value| -> Option<Vec<u64>> { value.as_array()?.iter().map(Value::as_u64).collect() };
         let shape = numbers(&about["shape"]).ok_or("a shape")?;
@@ -157,10 +172,12 @@ impl Weights {
         Ok(Tensor { name: name.into(), dtype, shape, file: self.files.len(), begin: begin_in_file })
     }
 
+    /// Names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// The tensor called `name`.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }
@@ -170,10 +187,18 @@ impl Weights {
         &self.files[tensor.file].0
     }
 
+    /// All tensors, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.tensors.values()
+    }
+
     /// The bytes of `count` values from value `first` on.
-    pub fn bytes(&self, tensor: &Tensor, first: usize, count: usize) -> Result<Vec<u8>, ConvertError> {
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn bytes(&self, tensor: &Tensor, first: usize, count: usize) -> Result<Vec<u8>, FolderError> {
         let (path, file) = &self.files[tensor.file];
-        let io = || ConvertError::io("cannot read", path);
+        let io = || FolderError::io("cannot read", path);
         let size = tensor.dtype.bytes();
         let mut bytes = vec![0; count * size as usize];
         let mut file = file;
@@ -183,15 +208,18 @@ impl Weights {
     }
 
     /// `count` values from value `first` on, as floats.
-    pub fn floats(&self, tensor: &Tensor, first: usize, count: usize) -> Result<Vec<f32>, ConvertError> {
+    ///
+    /// # Errors
+    /// As [`Weights::bytes`], and for a tensor of whole numbers.
+    pub fn floats(&self, tensor: &Tensor, first: usize, count: usize) -> Result<Vec<f32>, FolderError> {
         let bytes = self.bytes(tensor, first, count)?;
         let pair = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
         Ok(match tensor.dtype {
             Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
             Dtype::F16 => bytes.chunks_exact(2).map(|bytes| half::from_f16(pair(bytes))).collect(),
             Dtype::BF16 => bytes.chunks_exact(2).map(|bytes| half::from_bf16(pair(bytes))).collect(),
-            Dtype::U8 => {
-                return Err(ConvertError::wrong(self.path(tensor), &*tensor.name, tensor.shown(), "floats"));
+            Dtype::U8 | Dtype::I64 => {
+                return Err(FolderError::wrong(self.path(tensor), &*tensor.name, tensor.shown(), "floats"));
             }
         })
     }
