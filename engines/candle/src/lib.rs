@@ -6,5 +6,6 @@
 pub mod engine;
 mod family;
 mod source;
+mod speech;
 
 pub use engine::CandleEngine;

@@ -1,5 +1,6 @@
-//! Images through the public door: what is read, and what is refused.
+//! Images and recordings through the public door: what is read, and what is refused.
 
+mod audio;
 mod hostile;
 mod reads;
 mod support;
