@@ -6,5 +6,6 @@
 pub mod engine;
 mod family;
 mod source;
+mod vision;
 
 pub use engine::CandleEngine;
