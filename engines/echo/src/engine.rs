@@ -10,6 +10,7 @@ use tern_engine::{
 use crate::{
     decoder::EchoDecoder,
     embedder::{DIMENSIONS, EchoEmbedder},
+    pictures::{EchoDescriber, EchoReader},
     scripts::{Fault, SCRIPTS, Script, Settings},
     vocabulary::Vocabulary,
 };
@@ -116,6 +117,14 @@ impl Engine for EchoEngine {
         if settings.capabilities.contains(&Capability::Embedding) {
             let embedder = EchoEmbedder::new(&settings);
             return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Ocr) {
+            let reader = EchoReader { step: settings.step };
+            return Ok(LoadedModel { reader: Some(Box::new(reader)), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Caption) {
+            let describer = EchoDescriber { step: settings.step };
+            return Ok(LoadedModel { describer: Some(Box::new(describer)), ..LoadedModel::new(info) });
         }
         let decoder = EchoDecoder::new(settings, options);
         Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })

@@ -6,7 +6,7 @@
 //! and a test can say exactly what must come out.
 //!
 //! Read [`scripts`] for what there is, [`reply`] for how the next token follows from the history, [`decoder`] for the
-//! KV cache, [`vocabulary`] for the tokens.
+//! KV cache, [`vocabulary`] for the tokens, [`pictures`] for models that see.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -16,6 +16,7 @@ pub mod decoder;
 pub mod embedder;
 pub mod engine;
 mod kv;
+pub mod pictures;
 pub mod reply;
 pub mod scripts;
 pub mod vocabulary;
