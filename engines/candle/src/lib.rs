@@ -7,5 +7,6 @@ pub mod engine;
 mod family;
 mod source;
 mod speech;
+mod vision;
 
 pub use engine::CandleEngine;
