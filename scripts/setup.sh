@@ -55,7 +55,12 @@ has cc || need "a C compiler" gcc
 has cmake || need cmake cmake
 has_libclang || need libclang libclang-dev
 has_openmp || need "OpenMP (libgomp)" libgomp1
+# Reads text in images; with the data for English and for pages on their side.
+has tesseract || need "Tesseract (reads text in images)" tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd
 if [ "$purpose" = test ]; then
+    # The pages that Tesseract is tested on are drawn with these.
+    ! has apt-get || [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || need "DejaVu fonts" fonts-dejavu-core
+    ! has apt-get || [ -e /usr/share/fonts/truetype/liberation/LiberationSerif-Regular.ttf ] || need "Liberation fonts" fonts-liberation
     has_venv || need "Python with venv" python3 python3-venv
     # NodeSource's nodejs has npm in it and refuses Debian's npm beside it, so that one is asked for only when it is
     # missing all the same.
@@ -89,14 +94,15 @@ if [ ${#missing[@]} -gt 0 ]; then
         cat >&2 <<'MESSAGE'
 
 Install them and try again:
-  Debian, Ubuntu  apt-get install g++ cmake libclang-dev libgomp1
-                  for the tests: python3-venv nodejs npm curl chromium gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-  Fedora          dnf install gcc-c++ cmake clang-devel libgomp
+  Debian, Ubuntu  apt-get install g++ cmake libclang-dev libgomp1 tesseract-ocr
+                  for the tests: python3-venv nodejs npm curl chromium fonts-dejavu-core fonts-liberation
+                  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+  Fedora          dnf install gcc-c++ cmake clang-devel libgomp tesseract
                   for the tests: python3 nodejs npm curl chromium gcc-aarch64-linux-gnu qemu-user, and a static
                   AArch64 glibc in the compiler's sysroot
-  Arch            pacman -S gcc cmake clang
+  Arch            pacman -S gcc cmake clang tesseract tesseract-data-eng
                   for the tests: python nodejs npm curl chromium aarch64-linux-gnu-gcc qemu-user
-  macOS           xcode-select --install; brew install cmake
+  macOS           xcode-select --install; brew install cmake tesseract
                   for the tests: brew install python node; brew install --cask google-chrome
 MESSAGE
         exit 1

@@ -341,7 +341,7 @@ pub struct DoctorArgs {
 /// Settings that a command takes, so that one environment and one file do for all, and that change nothing there. Its
 /// help does not show them: what it is for would drown.
 const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
-    ("chat", &["parallel", "queue", "keep_alive"]),
+    ("chat", &["parallel", "queue", "keep_alive", "tesseract"]),
     (
         "pull",
         &[
@@ -354,6 +354,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "i2s_block",
             "kernels",
             "keep_alive",
+            "tesseract",
             "echo",
             "default_model",
             "templates",
@@ -389,12 +390,13 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "kernels",
             "keep_alive",
             "memory_budget",
+            "tesseract",
             "echo",
             "default_model",
             "templates",
         ],
     ),
-    ("bench", &["parallel", "queue", "cache_ram", "keep_alive", "echo", "default_model", "templates"]),
+    ("bench", &["parallel", "queue", "cache_ram", "keep_alive", "tesseract", "echo", "default_model", "templates"]),
 ];
 
 /// The definition of all commands, with help that is to the point.

@@ -257,6 +257,7 @@ fn complete_registry(models: ModelArgs, data_dir: &Path) -> RegistryConfig {
         keep_alive: models.keep_alive.map_or(default.keep_alive, |span| span.0),
         memory_budget,
         rewritten_dir: Some(data_dir.join("rewritten")),
+        tesseract: Some(models.tesseract.unwrap_or_else(|| "tesseract".to_owned())).filter(|program| program != "off"),
         echo: models.echo.unwrap_or(default.echo),
         templates: models.templates.into_iter().map(|t| TemplateOverride { model: t.name, path: t.path }).collect(),
     }

@@ -127,6 +127,11 @@ pub struct ModelArgs {
     /// numbers. [default: 90%]
     #[arg(long, env = "TERN_MEMORY_BUDGET", value_name = "SIZE")]
     pub memory_budget: Option<Budget>,
+    /// The program that reads text in images: a name in PATH, or a path; off for none. [default: tesseract]
+    ///
+    /// Where it is there it is a model called tesseract. It runs as a process of its own for each page.
+    #[arg(long, env = "TERN_TESSERACT", value_name = "PROGRAM")]
+    pub tesseract: Option<String>,
     /// Also list the models of the test engine, which gives scripted answers without weights.
     #[arg(long, env = "TERN_ECHO", num_args = 0..=1, default_missing_value = "true", require_equals = true,
           value_name = "BOOL", value_parser = BoolishValueParser::new())]
@@ -312,6 +317,7 @@ impl ModelArgs {
             kernels: self.kernels.or(lower.kernels),
             keep_alive: self.keep_alive.or(lower.keep_alive),
             memory_budget: self.memory_budget.or(lower.memory_budget),
+            tesseract: self.tesseract.or(lower.tesseract),
             echo: self.echo.or(lower.echo),
             default_model: self.default_model.or(lower.default_model),
             templates: join(self.templates, lower.templates),

@@ -62,6 +62,9 @@ pub enum ErrorReply {
     /// The server failed. `x-should-retry: false` where a retry cannot help.
     #[oai(status = 500)]
     Internal(ApiJson<ErrorBody>, #[oai(header = "x-should-retry")] String),
+    /// A program that this needs is not installed; the message says how to get it.
+    #[oai(status = 501)]
+    NotInstalled(ApiJson<ErrorBody>, #[oai(header = "x-should-retry")] String),
     /// Another server this one asked failed.
     #[oai(status = 502)]
     Upstream(ApiJson<ErrorBody>),
@@ -144,6 +147,7 @@ impl From<ApiError> for ErrorReply {
             404 => Self::NotFound(body),
             409 => Self::Conflict(body),
             413 => Self::TooLarge(body),
+            501 => Self::NotInstalled(body, "false".into()),
             502 => Self::Upstream(body),
             503 => Self::Unavailable(body, "1".into()),
             507 => Self::InsufficientStorage(body, "false".into()),

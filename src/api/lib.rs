@@ -14,6 +14,7 @@ mod openai;
 mod page;
 mod routes;
 mod state;
+mod tasks;
 
 pub use http::server::Server;
 pub use routes::{ApiConfig, Services, app, openapi_json};

@@ -11,12 +11,12 @@ use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
     app::{
-        CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, PullApi, ServerApi, StoreApi,
-        TransferApi,
+        CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, OcrApi, PullApi,
+        ServerApi, StoreApi, TransferApi,
     },
     docs,
     http::envelope::Envelope,
-    openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
+    openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
     page,
     state::State,
 };
@@ -85,6 +85,10 @@ pub(crate) enum ApiTags {
     Tokens,
     /// Conversations that are kept, and answers that go on when their client leaves
     Conversations,
+    /// Text in images, and what is in them
+    Images,
+    /// Speech to text
+    Audio,
     /// Models and quantizations side by side, measured fairly
     Compare,
     /// State of the server
@@ -95,6 +99,7 @@ type Apis = (
     (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
+    (OcrApi, CaptionsApi, AudioApi),
     CompareApi,
     ServerApi,
 );
@@ -106,6 +111,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (ChatApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
+        (OcrApi(s()), CaptionsApi(s()), AudioApi(s())),
         CompareApi(s()),
         ServerApi(s()),
     );

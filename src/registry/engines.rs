@@ -16,6 +16,11 @@ pub struct EngineSlot {
 }
 
 impl EngineSlot {
+    /// Whether it runs files and folders; the others run what has a name only.
+    pub fn reads_files(&self) -> bool {
+        !matches!(self.name, "echo" | "tesseract")
+    }
+
     /// The engine.
     ///
     /// # Errors
@@ -43,6 +48,12 @@ pub fn engines() -> &'static [EngineSlot] {
                 engine: candle(),
             },
             EngineSlot { name: "llama", reads: "GGUF", feature: "llama", engine: llama() },
+            EngineSlot {
+                name: "tesseract",
+                reads: "text in images, through the program of this name",
+                feature: "",
+                engine: Some(Box::new(tern_tesseract::TesseractEngine)),
+            },
             EngineSlot {
                 name: "echo",
                 reads: "its own scripts",
@@ -112,6 +123,16 @@ fn llama() -> Option<Box<dyn Engine>> {
 #[cfg(not(feature = "llama"))]
 fn llama() -> Option<Box<dyn Engine>> {
     None
+}
+
+/// The program that reads text in images, where it is.
+pub(crate) fn find_tesseract(program: &str) -> Option<std::path::PathBuf> {
+    tern_tesseract::TesseractEngine::find(program)
+}
+
+/// How to get the program that reads text in images, and how to teach it a language.
+pub mod hints {
+    pub use tern_tesseract::{install_hint as tesseract, language_hint as tesseract_language};
 }
 
 /// The echo engine's scripts, each of which is a model.

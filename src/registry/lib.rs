@@ -17,7 +17,7 @@ mod table;
 mod tasks;
 
 pub use embedding::EmbedHandle;
-pub use engines::{EngineSlot, engine_for, engines};
+pub use engines::{EngineSlot, engine_for, engines, hints};
 pub use entry::{LoadState, ModelEntry, ModelStatus};
 pub use error::{DeleteError, RegistryError};
 pub use loaded::{Lease, Loaded, TextHandle};

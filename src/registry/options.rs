@@ -40,6 +40,9 @@ pub struct RegistryConfig {
     pub rewritten_dir: Option<PathBuf>,
     /// List the models of the echo engine.
     pub echo: bool,
+    /// Program that reads text in images: a name in PATH, or a path. It is a model called `tesseract` where it is there;
+    /// `None` looks for none.
+    pub tesseract: Option<String>,
     /// Chat templates that replace the ones in the files.
     pub templates: Vec<TemplateOverride>,
 }
@@ -108,6 +111,7 @@ impl Default for RegistryConfig {
             memory_budget: budget,
             rewritten_dir: None,
             echo: false,
+            tesseract: None,
             templates: Vec::new(),
         }
     }

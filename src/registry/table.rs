@@ -12,12 +12,15 @@ use tern_engine::{Capability, EngineError, ModelInfo, ModelSource};
 
 use crate::{
     ModelEntry, RegistryError,
-    engines::{by_name, echo_scripts, engines, llama_twin},
+    engines::{by_name, echo_scripts, engines, find_tesseract, llama_twin},
     rewritten::{self, at_llama},
 };
 
 /// Folders are read again at most this often.
 const RESCAN: Duration = Duration::from_secs(1);
+
+/// The id of the model that is a program, and the name of its engine.
+const TESSERACT: &str = "tesseract";
 
 /// A header that was read, and the file it was read from.
 struct Inspected {
@@ -35,18 +38,21 @@ struct State {
     /// Files that no engine can run: id, aliases and the reason.
     unusable: Vec<(String, Vec<String>, String)>,
     headers: HashMap<PathBuf, Inspected>,
+    /// The program that reads text in images, as it was when it was last asked for its version.
+    tesseract: Option<(PathBuf, SystemTime, Result<ModelEntry, String>)>,
 }
 
 /// The table. Reading it may read folders and headers: call it off the async threads when it must not block long.
 pub(crate) struct Table {
     catalog: Catalog,
     echo: bool,
+    tesseract: Option<String>,
     state: Mutex<State>,
 }
 
 impl Table {
-    pub fn new(catalog: Catalog, echo: bool) -> Self {
-        Self { catalog, echo, state: Mutex::default() }
+    pub fn new(catalog: Catalog, echo: bool, tesseract: Option<String>) -> Self {
+        Self { catalog, echo, tesseract, state: Mutex::default() }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -163,6 +169,11 @@ impl Table {
                 Err(reason) => unusable.push((local.id, local.aliases, reason.clone())),
             }
         }
+        match self.tesseract.as_deref().and_then(|program| tesseract_entry(&mut state.tesseract, program)) {
+            Some(Ok(entry)) => entries.push(entry),
+            Some(Err(reason)) => unusable.push((TESSERACT.into(), Vec::new(), reason)),
+            None => {}
+        }
         if self.echo {
             entries.extend(echo_entries());
         }
@@ -180,7 +191,7 @@ impl Table {
 fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
     let mut reasons = Vec::new();
     let is_folder = matches!(source, ModelSource::Path(path) if path.is_dir());
-    for slot in engines().iter().filter(|slot| slot.name != "echo" && (slot.name == "candle") == is_folder) {
+    for slot in engines().iter().filter(|slot| slot.reads_files() && (slot.name == "candle") == is_folder) {
         match slot.engine().and_then(|engine| engine.inspect(source)) {
             Ok(info) => return Ok((slot.name, info)),
             Err(error @ (EngineError::Io { .. } | EngineError::InvalidModel { .. })) => return Err(error.to_string()),
@@ -188,6 +199,30 @@ fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
         }
     }
     Err(reasons.join("; "))
+}
+
+/// The model that is a program, if the program is there. It is started only when it has changed.
+fn tesseract_entry(
+    known: &mut Option<(PathBuf, SystemTime, Result<ModelEntry, String>)>,
+    program: &str,
+) -> Option<Result<ModelEntry, String>> {
+    let path = find_tesseract(program)?;
+    let modified = std::fs::metadata(&path).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    if let Some((_, _, entry)) = known.as_ref().filter(|(place, time, _)| *place == path && *time == modified) {
+        return Some(entry.clone());
+    }
+    let source = ModelSource::Script(program.to_owned());
+    let slot = by_name(TESSERACT)?;
+    let entry =
+        slot.engine().and_then(|engine| engine.inspect(&source)).map_err(|error| error.to_string()).map(|info| {
+            let aliases = Vec::new();
+            ModelEntry { id: TESSERACT.into(), aliases, engine: slot.name, source, info, rewritten: false, modified }
+        });
+    if let Err(reason) = &entry {
+        tracing::warn!(program, "cannot be used: {reason}");
+    }
+    *known = Some((path, modified, entry.clone()));
+    Some(entry)
 }
 
 /// The echo engine's models, whose ids are the names of its scripts.

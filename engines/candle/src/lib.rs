@@ -6,5 +6,7 @@
 pub mod engine;
 mod family;
 mod source;
+mod speech;
+mod vision;
 
 pub use engine::CandleEngine;

@@ -10,7 +10,9 @@ use tern_engine::{
 use crate::{
     decoder::EchoDecoder,
     embedder::{DIMENSIONS, EchoEmbedder},
+    pictures::{EchoDescriber, EchoReader},
     scripts::{Fault, SCRIPTS, Script, Settings},
+    speech::EchoTranscriber,
     vocabulary::Vocabulary,
 };
 
@@ -116,6 +118,18 @@ impl Engine for EchoEngine {
         if settings.capabilities.contains(&Capability::Embedding) {
             let embedder = EchoEmbedder::new(&settings);
             return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Ocr) {
+            let reader = EchoReader { step: settings.step };
+            return Ok(LoadedModel { reader: Some(Box::new(reader)), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Caption) {
+            let describer = EchoDescriber { step: settings.step };
+            return Ok(LoadedModel { describer: Some(Box::new(describer)), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Transcription) {
+            let transcriber = EchoTranscriber { step: settings.step };
+            return Ok(LoadedModel { transcriber: Some(Box::new(transcriber)), ..LoadedModel::new(info) });
         }
         let decoder = EchoDecoder::new(settings, options);
         Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })

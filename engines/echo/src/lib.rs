@@ -6,7 +6,8 @@
 //! and a test can say exactly what must come out.
 //!
 //! Read [`scripts`] for what there is, [`reply`] for how the next token follows from the history, [`decoder`] for the
-//! KV cache, [`vocabulary`] for the tokens.
+//! KV cache, [`vocabulary`] for the tokens, [`pictures`] for models that see,
+//! [`speech`] for one that hears.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -16,8 +17,10 @@ pub mod decoder;
 pub mod embedder;
 pub mod engine;
 mod kv;
+pub mod pictures;
 pub mod reply;
 pub mod scripts;
+pub mod speech;
 pub mod vocabulary;
 
 pub use engine::EchoEngine;

@@ -17,7 +17,7 @@ pub(crate) enum Reply {
     Random(usize),
     /// A tool call; once the last message holds a tool's response, an answer.
     ToolCall,
-    /// Nothing: the model only embeds.
+    /// Nothing: the model embeds, or sees.
     Silent,
 }
 
@@ -358,6 +358,30 @@ pub(crate) const SCRIPTS: &[Script] = &[
         capabilities: &[Capability::Embedding],
         reply: Reply::Silent,
         context: 512,
+        template: false,
+        ..PLAIN
+    },
+    Script {
+        id: "echo-ocr",
+        description: "Reads from an image its size and the options, one line each.",
+        capabilities: &[Capability::Ocr],
+        reply: Reply::Silent,
+        template: false,
+        ..PLAIN
+    },
+    Script {
+        id: "echo-caption",
+        description: "Says an image's size, or repeats the question.",
+        capabilities: &[Capability::Caption, Capability::VisualQuestions],
+        reply: Reply::Silent,
+        template: false,
+        ..PLAIN
+    },
+    Script {
+        id: "echo-speech",
+        description: "Says of each second of a recording how loud it is.",
+        capabilities: &[Capability::Transcription],
+        reply: Reply::Silent,
         template: false,
         ..PLAIN
     },

@@ -21,6 +21,7 @@ use crate::{FolderError, Json, shown};
 /// Longest header: what the format's own library allows.
 const HEADER_MOST: u64 = 100_000_000;
 const SINGLE: &str = "model.safetensors";
+const PICKLE: &str = "pytorch_model.bin";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// How values are stored.
@@ -101,7 +102,12 @@ impl Weights {
             names.sort_unstable();
             names.dedup();
             if names.is_empty() {
-                return Err(FolderError::wrong(folder, "weights", "none", format!("{SINGLE} or {INDEX}")));
+                // A pickle is a program: it is not opened.
+                let (got, more) = match folder.join(PICKLE).exists() {
+                    true => (PICKLE, "; save the model again with save_pretrained(FOLDER, safe_serialization=True)"),
+                    false => ("none", ""),
+                };
+                return Err(FolderError::wrong(folder, "weights", got, format!("{SINGLE} or {INDEX}{more}")));
             }
         }
         let mut weights = Self { files: Vec::new(), tensors: BTreeMap::new() };

@@ -1,5 +1,7 @@
-//! What scripts and the page use beyond OpenAI's API: conversations, comparisons, loading, downloads, the state of the server.
+//! What scripts and the page use beyond OpenAI's API: conversations, comparisons, images, loading, downloads, the
+//! state of the server.
 
+mod captions;
 mod catalog;
 mod compare;
 mod compare_results;
@@ -9,17 +11,22 @@ mod conversations;
 mod deleting;
 mod loading;
 mod messages;
+mod ocr;
+mod ocr_types;
+mod picture;
 mod pull;
 mod server;
 mod store;
 mod transfer;
 
+pub(crate) use captions::CaptionsApi;
 pub(crate) use catalog::CatalogApi;
 pub(crate) use compare::CompareApi;
 pub(crate) use conversations::ConversationsApi;
 pub(crate) use deleting::DeletingApi;
 pub(crate) use loading::LoadingApi;
 pub(crate) use messages::MessagesApi;
+pub(crate) use ocr::OcrApi;
 pub(crate) use pull::PullApi;
 pub(crate) use server::ServerApi;
 pub(crate) use store::StoreApi;

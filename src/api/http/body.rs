@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use poem::{Body, IntoResponse, Request, RequestBody, Response, error::ReadBodyError};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
@@ -29,28 +29,43 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 pub struct ApiBody<T>(pub T);
 
 impl<T: DeserializeOwned> ApiBody<T> {
-    async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
+    pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
         parse(&read(request, body).await?).map(Self)
     }
 }
 
 /// The bytes of a request body, as many as are allowed.
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
-    let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
-    let too_large = || {
-        ApiError::new(413, "request_too_large", format!("the request body is larger than {limit} bytes (--body-limit)"))
-    };
-    let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
-    let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
-    if declared.is_some_and(|n| n > limit) {
-        drain(body).await;
-        return Err(too_large());
-    }
-    let bytes = body.into_bytes_limit(limit).await.map_err(|error| match error {
-        ReadBodyError::PayloadTooLarge => too_large(),
-        other => ApiError::new(400, "invalid_body", format!("the request body could not be read: {other}")),
+    let limit = body_limit(request);
+    let bytes = admit(request, body, limit).await?.into_bytes_limit(limit).await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => too_large(limit),
+        other => unreadable(&other),
     })?;
     Ok(bytes.into())
+}
+
+/// Most bytes that a body of this request may have.
+pub(crate) fn body_limit(request: &Request) -> usize {
+    request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0)
+}
+
+/// The body, unless it is declared to be larger than `limit` bytes.
+pub(crate) async fn admit(request: &Request, body: &mut RequestBody, limit: usize) -> Result<Body, ApiError> {
+    let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
+    let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
+    if declared.is_some_and(|n| n > limit) {
+        drain(body.into_bytes_stream()).await;
+        return Err(too_large(limit));
+    }
+    Ok(body)
+}
+
+pub(crate) fn too_large(limit: usize) -> ApiError {
+    ApiError::new(413, "request_too_large", format!("the request body is larger than {limit} bytes (--body-limit)"))
+}
+
+pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(400, "invalid_body", format!("the request body could not be read: {error}"))
 }
 
 /// Any JSON document as a request body: what it has to be, the handler decides.
@@ -92,8 +107,8 @@ impl<'a> ApiExtractor<'a> for ApiDocument {
 
 /// Reads what a client still sends and throws it away, for a while: closing the connection under it would lose the
 /// answer that says why.
-async fn drain(body: Body) {
-    let mut chunks = body.into_bytes_stream();
+pub(crate) async fn drain<T, E>(chunks: impl Stream<Item = Result<T, E>>) {
+    let mut chunks = std::pin::pin!(chunks);
     let all = async { while let Some(Ok(_)) = chunks.next().await {} };
     let _ = tokio::time::timeout(DRAIN_TIME, all).await;
 }

@@ -9,3 +9,5 @@ pub(crate) mod server;
 pub(crate) mod shown;
 pub(crate) mod sse;
 pub(crate) mod union;
+pub(crate) mod upload;
+pub(crate) mod upload_fields;

@@ -1,17 +1,22 @@
 //! OpenAI's dialect: one file for each family of endpoints.
 
+mod audio;
+mod audio_types;
 mod chat;
 mod chat_stream;
 mod chat_types;
 mod completions;
 mod completions_stream;
 mod embeddings;
+mod languages;
 mod logprobs;
 mod models;
 mod sampling;
+mod subtitles;
 mod tokens;
 mod usage;
 
+pub(crate) use audio::AudioApi;
 pub(crate) use chat::ChatApi;
 pub(crate) use completions::CompletionsApi;
 pub(crate) use embeddings::EmbeddingsApi;

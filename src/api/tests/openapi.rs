@@ -190,7 +190,8 @@ async fn every_example_is_a_request_that_works() {
             continue;
         }
         // The model of most examples is the built-in one, which is not here.
-        let model = if name.contains("embeddings") { "echo-embed" } else { "echo" };
+        let of_task = [("embeddings", "echo-embed"), ("ocr", "echo-ocr"), ("caption", "echo-caption")];
+        let model = of_task.iter().find(|(part, _)| name.contains(part)).map_or("echo", |(_, model)| model);
         let path = name.split_once(' ').unwrap().1;
         if path == "/api/models/pull" {
             // Would ask the hub; the name is one of the table.

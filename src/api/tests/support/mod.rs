@@ -91,13 +91,27 @@ impl App {
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: impl Into<String>,
+        body: impl Into<Vec<u8>>,
     ) -> Exchange {
         let body = body.into();
-        let request = format!("> {method} {path} {headers:?}\n{}", body.chars().take(2000).collect::<String>());
+        let shown: String = String::from_utf8_lossy(&body[..body.len().min(8000)]).chars().take(2000).collect();
+        let request = format!("> {method} {path} {headers:?}\n{shown}");
         let builder = headers.iter().fold(self.request(&method, path), |b, (name, value)| b.header(*name, *value));
         let response = builder.body(body).send().await.0;
         self.finish(method, path, request, response).await
+    }
+
+    /// A form: of each field its name, its file's name if it is one, and what is in it.
+    pub async fn form(&self, path: &str, fields: &[(&str, Option<&str>, &[u8])]) -> Exchange {
+        let mut body = Vec::new();
+        for (name, file, content) in fields {
+            let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+            body.extend(format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n").bytes());
+            body.extend(*content);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--XX--\r\n");
+        self.send(Method::POST, path, &[("content-type", "multipart/form-data; boundary=XX")], body).await
     }
 
     /// A request whose body comes in pieces, without a declared length.
