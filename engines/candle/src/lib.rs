@@ -6,5 +6,7 @@
 pub mod engine;
 mod family;
 mod source;
+mod text;
+mod threads;
 
 pub use engine::CandleEngine;
