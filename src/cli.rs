@@ -173,7 +173,7 @@ pub struct ChatArgs {
 /// Flags of `tern pull`.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// NAME or NAME:QUANT of the catalogue (`tern models`), or org/repo:file of the hub.
+    /// NAME or NAME:QUANT of the catalogue (`tern models`), org/repo:file of the hub, or org/repo (safetensors).
     #[arg(id = "MODEL")]
     pub model: String,
     /// Fetch it even though it would not fit into this machine's memory.
@@ -459,11 +459,11 @@ fn unit_range(min: f32, max: f32) -> impl Fn(&str) -> Result<f32, String> + Clon
     }
 }
 
-/// Where a path on the command line may be a file or a model id: a file, if there is one or it looks like one.
+/// Where a path on the command line may be a file, a folder or a model id: a path, if a model is there or it looks like one.
 pub(crate) fn as_file(text: &str) -> Option<PathBuf> {
     let path = PathBuf::from(text);
     let looks_like_one = text.ends_with(".gguf") && !text.contains(':') || text.starts_with(['.', '/', '~']);
-    (looks_like_one || path.is_file()).then_some(path)
+    (looks_like_one || path.is_file() || path.join("config.json").is_file()).then_some(path)
 }
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ impl From<PullError> for ApiError {
     fn from(error: PullError) -> Self {
         let message = error.to_string();
         match error {
-            PullError::UnknownName { .. } | PullError::NotFound { .. } => {
+            PullError::UnknownName { .. } | PullError::NotFound { .. } | PullError::NoFolder { .. } => {
                 Self { status: 404, message, param: Some("model".into()), code: Some("model_not_found") }
             }
             PullError::Reference(_) => Self::invalid("model", message),

@@ -1,12 +1,16 @@
 //! The catalogue: one door to the table, the disk and the hub.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use tern_gguf::Header;
 
 use crate::{
-    Cancel, Entry, HubFile, LocalModel, OnProgress, PullError, Reference,
+    Cancel, Entry, HubFile, LocalModel, OnProgress, PullError, Reference, folder,
     hub::{self, Hub},
     local::Scanner,
     reference::MAIN,
@@ -47,7 +51,7 @@ pub enum Resolution {
     NotOnDisk {
         /// The explicit id it will have.
         id: String,
-        /// The file on the hub; of a split model, its first part.
+        /// The file on the hub; of a split model, its first part; of a folder, the repository.
         file: HubFile,
         /// Its size, if the table has it.
         bytes: Option<u64>,
@@ -62,9 +66,9 @@ pub enum Resolution {
 /// What the hub says about a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemoteInfo {
-    /// The file; of a split model, its first part.
+    /// The file; of a split model, its first part; of a folder, the repository.
     pub file: HubFile,
-    /// Its files: one, or all parts of a split model.
+    /// Its files: one, all parts of a split model, or what belongs to a folder.
     pub parts: Vec<String>,
     /// Bytes of all of them.
     pub bytes: u64,
@@ -139,8 +143,8 @@ impl Catalog {
         }
     }
 
-    /// Fetches a model (all parts of a split one), unless it is on disk already. Returns its path; of a split model,
-    /// that of the first part.
+    /// Fetches a model (all parts of a split one, all that belongs to a folder), unless it is on disk already. Returns its
+    /// path; of a split model, that of the first part.
     ///
     /// Two pulls of one file, in this process or another, transfer it once. Dropping the future stops it as `cancel`
     /// does; what was received stays, and the next pull goes on from there.
@@ -148,9 +152,29 @@ impl Catalog {
     /// # Errors
     /// See [`PullError`]. The state on disk is sound after each of them.
     pub async fn pull(&self, reference: &Reference, on: OnProgress<'_>, cancel: &Cancel) -> Result<PathBuf, PullError> {
-        let files = files(reference)?;
+        let file = named(reference)?;
+        let files = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(PullError::Cancelled),
+            files = self.files(&file) => files?,
+        };
         let paths = self.0.hub.download(&files, on, cancel).await?;
-        Ok(paths.into_iter().next().expect("a model has a file; otherwise a bug"))
+        let first = paths.first().expect("a model has a file; otherwise a bug").clone();
+        if !file.is_repository() {
+            return Ok(first);
+        }
+        // The folder of a file is as many steps up as its name has.
+        let folder = |path: &Path, name: &str| path.ancestors().nth(name.split('/').count()).map(Path::to_owned);
+        let mut folders = paths.iter().zip(&files).filter_map(|(path, file)| folder(path, file.file()));
+        let folder = folders.next().unwrap_or(first);
+        match folders.find(|other| *other != folder) {
+            None => Ok(folder),
+            // The branch moved between two files: each is right, and together they are no model.
+            Some(other) => {
+                let commit = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Err(PullError::Changed { file: file.to_string(), was: commit(folder), now: commit(other) })
+            }
+        }
     }
 
     /// Asks the hub what a model consists of, without fetching it.
@@ -158,13 +182,15 @@ impl Catalog {
     /// # Errors
     /// See [`PullError`].
     pub async fn remote_info(&self, reference: &Reference) -> Result<RemoteInfo, PullError> {
-        let files = files(reference)?;
+        let file = named(reference)?;
+        let files = self.files(&file).await?;
         let mut bytes = 0;
         for file in &files {
             bytes += self.0.hub.size(file).await?;
         }
         let parts = files.iter().map(|file| file.file().to_owned()).collect();
-        Ok(RemoteInfo { file: files[0].clone(), parts, bytes })
+        let file = if file.is_repository() { file } else { files[0].clone() };
+        Ok(RemoteInfo { file, parts, bytes })
     }
 
     /// Reads a model's header from the hub, without fetching its weights: a few MiB by ranged requests. With it, what
@@ -173,25 +199,56 @@ impl Catalog {
     /// # Errors
     /// See [`PullError`]; `Header` when it is no GGUF file.
     pub async fn remote_header(&self, reference: &Reference) -> Result<Header, PullError> {
-        self.0.hub.header(&files(reference)?[0]).await
+        let file = named(reference)?;
+        self.0.hub.header(&self.files(&file).await?[0]).await
+    }
+
+    /// The settings (`config.json`) of a model that is a folder, from the hub; `None` for a GGUF file, which has a header
+    /// instead.
+    ///
+    /// # Errors
+    /// See [`PullError`]; `Header` when they are not JSON.
+    pub async fn remote_config(&self, reference: &Reference) -> Result<Option<serde_json::Value>, PullError> {
+        let file = named(reference)?;
+        if !file.is_repository() {
+            return Ok(None);
+        }
+        self.0.hub.json(&file.sibling(folder::CONFIG.to_owned())).await.map(Some)
+    }
+
+    /// The files of a model: one, all parts of a split model, or what belongs to a folder.
+    async fn files(&self, file: &HubFile) -> Result<Vec<HubFile>, PullError> {
+        if !file.is_repository() {
+            return Ok(split::all_parts(file.file()).into_iter().map(|part| file.sibling(part)).collect());
+        }
+        let listing = self.0.hub.listing(file).await?;
+        let files = folder::files(&listing);
+        if files.is_empty() {
+            let available = listing.into_iter().filter(|name| name.ends_with(".gguf")).collect();
+            return Err(PullError::NoFolder { repo: file.to_string(), available });
+        }
+        files.into_iter().map(|name| Ok(HubFile::new(file.repo(), file.revision(), &name)?)).collect()
     }
 }
 
-/// The files a reference means: one, or all parts of a split model.
-fn files(reference: &Reference) -> Result<Vec<HubFile>, PullError> {
-    let file = match reference {
-        Reference::File(file) => file.clone(),
+/// The file, or the repository, that a reference means.
+fn named(reference: &Reference) -> Result<HubFile, PullError> {
+    match reference {
+        Reference::File(file) => Ok(file.clone()),
         Reference::Name { name, quant, engine } => match table::find(name, quant.as_deref(), engine.as_deref()) {
-            Some((_, quant)) => hub_file(quant),
+            Some((_, quant)) => Ok(hub_file(quant)),
             None => {
                 let name = reference.to_string();
-                return Err(PullError::UnknownName { near: table::near(&name), name });
+                Err(PullError::UnknownName { near: table::near(&name), name })
             }
         },
-    };
-    Ok(split::all_parts(file.file()).into_iter().map(|part| file.sibling(part)).collect())
+    }
 }
 
 fn hub_file(quant: &table::Quant) -> HubFile {
-    HubFile::new(quant.repo, MAIN, quant.file).expect("the table's rows are tested; otherwise a bug")
+    let file = match quant.file {
+        "" => HubFile::repository(quant.repo, MAIN),
+        file => HubFile::new(quant.repo, MAIN, file),
+    };
+    file.expect("the table's rows are tested; otherwise a bug")
 }

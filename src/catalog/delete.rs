@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{LocalModel, Origin, split};
+use crate::{LocalModel, Origin, folder, split};
 
-/// Removes the files of a model that was found in the models folder or in the hub's cache: all parts of a split one, and
-/// in the cache also the bytes behind the name, unless another name leads to them. Gives the bytes that are free now.
+/// Removes the files of a model that was found in the models folder or in the hub's cache: all parts of a split one, all
+/// that belongs to a folder (and nothing else in it), and in the cache also the bytes behind the name, unless another name leads to them. Gives the bytes that are free now.
 ///
 /// # Errors
 /// What the system says; `PermissionDenied` for a model that the user named, which is not ours to remove.
@@ -20,12 +20,28 @@ pub fn delete(model: &LocalModel) -> io::Result<u64> {
         Origin::Folder => false,
         Origin::Hub(_) => true,
     };
+    if model.path.is_dir() {
+        return delete_folder(&model.path, of_hub);
+    }
     let name = model.path.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"))?;
     let mut freed = 0;
     for part in split::all_parts(name) {
         freed += remove(&model.path.with_file_name(part), of_hub)?;
     }
+    Ok(freed)
+}
+
+fn delete_folder(folder: &Path, of_hub: bool) -> io::Result<u64> {
+    let mut freed = 0;
+    for path in folder::paths(folder)? {
+        freed += remove(&path, of_hub)?;
+        // Only if nothing is left in it.
+        if let Some(module) = path.parent().filter(|parent| *parent != folder) {
+            let _ = fs::remove_dir(module);
+        }
+    }
+    let _ = fs::remove_dir(folder);
     Ok(freed)
 }
 

@@ -15,6 +15,7 @@
 
 mod catalog;
 mod delete;
+mod folder;
 pub mod hub;
 pub mod local;
 pub mod reference;
@@ -23,6 +24,7 @@ pub mod table;
 
 pub use catalog::{Catalog, CatalogConfig, RemoteInfo, Resolution};
 pub use delete::delete;
+pub use folder::stamp;
 pub use hub::{Cancel, OnProgress, Progress, PullError, Stage};
 pub use local::{LocalModel, Origin};
 pub use reference::{HubFile, Reference, ReferenceError};

@@ -11,7 +11,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{hub::cache, reference::HubFile, split, table};
+use crate::{folder, hub::cache, reference::HubFile, split, table};
 
 /// Folders below the models folder that are looked into: `ORG/REPO/file.gguf` is the deepest layout in use.
 const DEPTH: usize = 2;
@@ -20,11 +20,12 @@ const DEPTH: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LocalModel {
     /// The one explicit name: as given, `NAME:QUANT@ENGINE` for a file of the built-in table, the file's name without
-    /// its ending for a file in the models folder (`folder/name` in a sub-folder), `org/repo:file` in the hub's cache.
+    /// its ending for a file in the models folder (`folder/name` in a sub-folder), `org/repo:file` in the hub's cache; for
+    /// a model that is a folder, its path below the models folder, or `org/repo` in the cache.
     pub id: String,
     /// Further names that mean this file and no other.
     pub aliases: Vec<String>,
-    /// The file; of a split model, its first part; or a folder, when one was named explicitly.
+    /// The file; of a split model, its first part; or a folder with safetensors.
     pub path: PathBuf,
     /// Where it was found.
     pub origin: Origin,
@@ -76,23 +77,39 @@ impl Scanner {
                 Err(error) => self.warn(format!("model {id:?}: {}: {error}", path.display())),
             }
         }
-        self.folder(&self.models_dir, "", DEPTH, &mut HashSet::new(), &mut list);
+        // Files first: a file `x.gguf` beside a folder `x` keeps its name.
+        let mut folders = Vec::new();
+        self.folder(&self.models_dir, "", DEPTH, &mut HashSet::new(), &mut list, &mut folders);
+        folders.into_iter().for_each(|model| list.push(model));
         self.cache(&mut list);
         list.finish()
     }
 
     /// `prefix` is the path from the models folder, with `/` at its end.
-    fn folder(&self, dir: &Path, prefix: &str, depth: usize, seen: &mut HashSet<PathBuf>, list: &mut List) {
+    fn folder(
+        &self,
+        dir: &Path,
+        prefix: &str,
+        depth: usize,
+        seen: &mut HashSet<PathBuf>,
+        list: &mut List,
+        folders: &mut Vec<LocalModel>,
+    ) {
         // A link back to a folder above would otherwise list every file several times.
         if !dir.canonicalize().is_ok_and(|real| seen.insert(real)) {
             return;
+        }
+        let own = prefix.trim_end_matches('/');
+        if !own.is_empty() && folder::is_folder_model(dir) {
+            let aliases = own.rsplit_once('/').map(|(_, name)| name.to_owned()).into_iter().collect();
+            folders.extend(self.folder_model(dir, own.to_owned(), aliases, Origin::Folder));
         }
         let names = self.names(dir);
         for name in &names {
             let path = dir.join(name);
             if path.is_dir() {
                 if depth > 0 {
-                    self.folder(&path, &format!("{prefix}{name}/"), depth - 1, seen, list);
+                    self.folder(&path, &format!("{prefix}{name}/"), depth - 1, seen, list, folders);
                 }
                 continue;
             }
@@ -117,6 +134,7 @@ impl Scanner {
             for (revision, commit) in self.revisions(&root) {
                 let snapshot = root.join("snapshots").join(commit);
                 self.snapshot(&snapshot, "", DEPTH, &repo, &revision, list);
+                self.repository(&snapshot, &repo, &revision, list);
             }
         }
     }
@@ -154,6 +172,33 @@ impl Scanner {
                 None => (own, vec![slashes]),
             };
             list.push(LocalModel { id, aliases, path, origin: Origin::Hub(file), bytes });
+        }
+    }
+
+    /// The model that a snapshot is as a whole.
+    fn repository(&self, snapshot: &Path, repo: &str, revision: &str, list: &mut List) {
+        if !folder::is_folder_model(snapshot) {
+            return;
+        }
+        let Ok(file) = HubFile::repository(repo, revision) else { return };
+        let own = file.to_string();
+        let row = table::find_file(repo, "").filter(|(entry, quant)| !list.has(&entry.id(quant)));
+        let (id, aliases) = match row {
+            Some((entry, quant)) => (entry.id(quant), entry.aliases(quant).into_iter().chain([own]).collect()),
+            None => (own, Vec::new()),
+        };
+        if let Some(model) = self.folder_model(snapshot, id, aliases, Origin::Hub(file)) {
+            list.push(model);
+        }
+    }
+
+    fn folder_model(&self, path: &Path, id: String, aliases: Vec<String>, origin: Origin) -> Option<LocalModel> {
+        match folder::stamp(path) {
+            Ok((_, bytes)) => Some(LocalModel { id, aliases, path: path.to_owned(), origin, bytes }),
+            Err(error) => {
+                self.warn(format!("{}: {error}", path.display()));
+                None
+            }
         }
     }
 
@@ -204,12 +249,11 @@ impl Scanner {
     }
 }
 
-/// Bytes of a model: the file, all parts of a split one, or what lies directly in a folder.
+/// Bytes of a model: the file, all parts of a split one, or all that belongs to a folder.
 fn size(path: &Path) -> io::Result<u64> {
     let data = fs::metadata(path)?;
     if data.is_dir() {
-        let sizes = fs::read_dir(path)?.map(|entry| Ok(fs::metadata(entry?.path()).map_or(0, |data| data.len())));
-        return sizes.sum();
+        return folder::stamp(path).map(|(_, bytes)| bytes);
     }
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(data.len()) };
     split::all_parts(name)

@@ -22,11 +22,13 @@ pub enum Reference {
         /// `llama`; without it, the row's own engine is meant.
         engine: Option<String>,
     },
-    /// `org/repo:file`, `org/repo@revision:file` or `org/repo/file.gguf`: a file of a repository on the hub.
+    /// `org/repo:file`, `org/repo@revision:file` or `org/repo/file.gguf`: a file of a repository on the hub; `org/repo` or
+    /// `org/repo@revision`: the model that the repository is.
     File(HubFile),
 }
 
-/// One file of one repository, at one revision. Its parts are safe to join to a path or an address.
+/// One file of one repository, at one revision, or the repository itself, whose files are a model together. Its parts are
+/// safe to join to a path or an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HubFile {
     repo: String,
@@ -40,15 +42,9 @@ pub enum ReferenceError {
     /// The shape is none of those known.
     #[error(
         "{text:?} is not a model reference: expected NAME, NAME:QUANT, NAME:QUANT@ENGINE, org/repo:file, \
-         org/repo@revision:file or org/repo/file.gguf"
+         org/repo@revision:file, org/repo/file.gguf or org/repo"
     )]
     Shape {
-        /// What was given.
-        text: String,
-    },
-    /// A repository was named, but no file in it.
-    #[error("{text:?} names a repository; name a file in it, as {text}:FILE.gguf")]
-    NoFile {
         /// What was given.
         text: String,
     },
@@ -73,7 +69,21 @@ impl HubFile {
     /// [`ReferenceError::Unsafe`] when a part could leave its folder: `..`, an empty segment, a backslash, a control
     /// character, characters that repositories and revisions do not have.
     pub fn new(repo: &str, revision: &str, file: &str) -> Result<Self, ReferenceError> {
-        let text = if revision == MAIN { format!("{repo}:{file}") } else { format!("{repo}@{revision}:{file}") };
+        let checked = Self::repository(repo, revision)?;
+        if file.len() > 512 || !file.split('/').all(is_file_part) {
+            let rule = "expected a relative path without '..', '\\', ':' or control characters";
+            let text = format!("{checked}:{file}");
+            return Err(ReferenceError::Unsafe { text, what: "file name", part: file.to_owned(), rule });
+        }
+        Ok(checked.sibling(file.to_owned()))
+    }
+
+    /// A repository whose files are a model together.
+    ///
+    /// # Errors
+    /// As [`HubFile::new`].
+    pub fn repository(repo: &str, revision: &str) -> Result<Self, ReferenceError> {
+        let text = if revision == MAIN { repo.to_owned() } else { format!("{repo}@{revision}") };
         let refuse = |what, part: &str, rule| {
             Err(ReferenceError::Unsafe { text: text.clone(), what, part: part.to_owned(), rule })
         };
@@ -84,10 +94,7 @@ impl HubFile {
         if revision.len() > 200 || !revision.split('/').all(is_revision_part) {
             return refuse("revision", revision, "expected a branch, tag or commit of letters, digits, '-', '_', '.'");
         }
-        if file.len() > 512 || !file.split('/').all(is_file_part) {
-            return refuse("file name", file, "expected a relative path without '..', '\\', ':' or control characters");
-        }
-        Ok(Self { repo: repo.to_owned(), revision: revision.to_owned(), file: file.to_owned() })
+        Ok(Self { repo: repo.to_owned(), revision: revision.to_owned(), file: String::new() })
     }
 
     /// `org/name`
@@ -100,9 +107,14 @@ impl HubFile {
         &self.revision
     }
 
-    /// Path within the repository, with `/` between folders.
+    /// Path within the repository, with `/` between folders; empty when the whole repository is meant.
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// Whether the whole repository is meant.
+    pub fn is_repository(&self) -> bool {
+        self.file.is_empty()
     }
 
     /// The same repository and revision, another file.
@@ -118,10 +130,11 @@ impl HubFile {
 
 impl fmt::Display for HubFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.revision.as_str() {
-            MAIN => write!(f, "{}:{}", self.repo, self.file),
-            revision => write!(f, "{}@{revision}:{}", self.repo, self.file),
+        f.write_str(&self.repo)?;
+        if self.revision != MAIN {
+            write!(f, "@{}", self.revision)?;
         }
+        if self.is_repository() { Ok(()) } else { write!(f, ":{}", self.file) }
     }
 }
 
@@ -170,7 +183,7 @@ fn file_reference(text: &str) -> Result<HubFile, ReferenceError> {
     let (name, revision) = split_optional(name, '@');
     match file {
         Some(file) => HubFile::new(&format!("{org}/{name}"), revision.unwrap_or(MAIN), file),
-        None => Err(ReferenceError::NoFile { text: text.to_owned() }),
+        None => HubFile::repository(&format!("{org}/{name}"), revision.unwrap_or(MAIN)),
     }
 }
 
@@ -247,7 +260,8 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back() {
-        for text in ["a:q8_0@llama", "a@llama", "org/repo:a.gguf", "org/repo@v1:sub/a.gguf"] {
+        for text in ["a:q8_0@llama", "a@llama", "org/repo:a.gguf", "org/repo@v1:sub/a.gguf", "org/repo", "org/repo@v1"]
+        {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
         }
     }
@@ -275,8 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_alone_asks_for_a_file() {
-        assert!(matches!(refused("org/repo"), ReferenceError::NoFile { .. }));
+    fn a_repository_alone_is_a_model() {
+        assert_eq!(file("org/repo"), ("org/repo".into(), "main".into(), String::new()));
+        assert_eq!(file("org/repo@v1"), ("org/repo".into(), "v1".into(), String::new()));
+        assert!(matches!(refused("org/repo:"), ReferenceError::Unsafe { .. }));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
         for text in ["", ":q8_0", "a:", "a@", "a b", ".hidden"] {
             assert!(matches!(refused(text), ReferenceError::Shape { .. }), "{text}");
         }

@@ -30,7 +30,7 @@ pub struct Quant {
     pub name: &'static str,
     /// Repository on the hub.
     pub repo: &'static str,
-    /// File in it; of a split model, its first part.
+    /// File in it; of a split model, its first part; empty when the repository is the model, as a folder.
     pub file: &'static str,
     /// Size of the file, where it could be established.
     pub bytes: Option<u64>,
@@ -115,6 +115,11 @@ const fn llama(name: &'static str, repo: &'static str, file: &'static str, bytes
     Quant { name, repo, file, bytes, engine: "llama" }
 }
 
+/// A repository that is a model: `config.json` and safetensors.
+const fn folder(name: &'static str, repo: &'static str, bytes: Option<u64>) -> Quant {
+    Quant { name, repo, file: "", bytes, engine: "candle" }
+}
+
 const SMOLLM2: &str = "bartowski/SmolLM2-1.7B-Instruct-GGUF";
 const QWEN_05: &str = "Qwen/Qwen2.5-0.5B-Instruct-GGUF";
 const QWEN_15: &str = "Qwen/Qwen2.5-1.5B-Instruct-GGUF";
@@ -140,6 +145,7 @@ static ENTRIES: &[Entry] = &[
             llama("q8_0", SMOLLM2, "SmolLM2-1.7B-Instruct-Q8_0.gguf", Some(1_820_414_944)),
             // The makers publish this one themselves, and no other.
             llama("q4_k_m", "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF", "smollm2-1.7b-instruct-q4_k_m.gguf", Some(1_055_609_536)),
+            folder("bf16", "HuggingFaceTB/SmolLM2-1.7B-Instruct", None),
         ],
     },
     Entry {
@@ -147,6 +153,7 @@ static ENTRIES: &[Entry] = &[
         quants: &[
             llama("q8_0", QWEN_05, "qwen2.5-0.5b-instruct-q8_0.gguf", Some(675_710_816)),
             llama("q4_k_m", QWEN_05, "qwen2.5-0.5b-instruct-q4_k_m.gguf", Some(491_400_032)),
+            folder("bf16", "Qwen/Qwen2.5-0.5B-Instruct", None),
         ],
     },
     Entry {
@@ -155,6 +162,7 @@ static ENTRIES: &[Entry] = &[
             llama("q8_0", QWEN_15, "qwen2.5-1.5b-instruct-q8_0.gguf", Some(1_894_532_128)),
             llama("q6_k", QWEN_15, "qwen2.5-1.5b-instruct-q6_k.gguf", Some(1_464_178_720)),
             llama("q4_k_m", QWEN_15, "qwen2.5-1.5b-instruct-q4_k_m.gguf", Some(1_117_320_736)),
+            folder("bf16", "Qwen/Qwen2.5-1.5B-Instruct", None),
         ],
     },
     Entry {
@@ -162,6 +170,7 @@ static ENTRIES: &[Entry] = &[
         quants: &[
             llama("q8_0", R1_15, "DeepSeek-R1-Distill-Qwen-1.5B-Q8_0.gguf", None),
             llama("q4_k_m", R1_15, "DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf", Some(1_117_321_312)),
+            folder("bf16", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", None),
         ],
     },
     Entry {
@@ -188,6 +197,38 @@ static ENTRIES: &[Entry] = &[
             llama("q4_k_m", MATH_7, "deepseek-math-7b-instruct.Q4_K_M.gguf", None),
         ],
     },
+    Entry {
+        name: "bert-base-ner", title: "BERT base NER", parameters: "108M", license: "MIT", default: 0,
+        quants: &[folder("f32", "dslim/bert-base-NER", None)],
+    },
+    Entry {
+        name: "all-minilm-l6-v2", title: "all-MiniLM-L6-v2", parameters: "23M", license: "Apache-2.0", default: 0,
+        quants: &[folder("f32", "sentence-transformers/all-MiniLM-L6-v2", None)],
+    },
+    Entry {
+        name: "ms-marco-minilm-l6-v2", title: "MS MARCO MiniLM L6 v2", parameters: "23M", license: "Apache-2.0", default: 0,
+        quants: &[folder("f32", "cross-encoder/ms-marco-MiniLM-L6-v2", None)],
+    },
+    Entry {
+        name: "whisper-tiny", title: "Whisper tiny", parameters: "39M", license: "Apache-2.0", default: 0,
+        quants: &[folder("f32", "openai/whisper-tiny", None)],
+    },
+    Entry {
+        name: "whisper-base", title: "Whisper base", parameters: "74M", license: "Apache-2.0", default: 0,
+        quants: &[folder("f32", "openai/whisper-base", None)],
+    },
+    Entry {
+        name: "whisper-large-v3-turbo", title: "Whisper large v3 turbo", parameters: "809M", license: "MIT", default: 0,
+        quants: &[folder("f16", "openai/whisper-large-v3-turbo", None)],
+    },
+    Entry {
+        name: "blip-base", title: "BLIP captioning base", parameters: "247M", license: "BSD-3-Clause", default: 0,
+        quants: &[folder("f32", "Salesforce/blip-image-captioning-base", None)],
+    },
+    Entry {
+        name: "blip-vqa-base", title: "BLIP VQA base", parameters: "385M", license: "BSD-3-Clause", default: 0,
+        quants: &[folder("f32", "Salesforce/blip-vqa-base", None)],
+    },
 ];
 
 #[cfg(test)]
@@ -201,7 +242,10 @@ mod tests {
     fn every_row_can_be_asked_for_by_each_of_its_names() {
         let mut seen = HashSet::new();
         for (entry, quant) in rows() {
-            HubFile::new(quant.repo, "main", quant.file).unwrap();
+            match quant.file {
+                "" => HubFile::repository(quant.repo, "main").unwrap(),
+                file => HubFile::new(quant.repo, "main", file).unwrap(),
+            };
             for text in entry.aliases(quant).into_iter().chain([entry.id(quant)]) {
                 let Reference::Name { name, quant: q, engine } = text.parse().unwrap() else { panic!("{text}") };
                 assert_eq!(find(&name, q.as_deref(), engine.as_deref()), Some((entry, quant)), "{text}");
@@ -229,7 +273,7 @@ mod tests {
         assert_eq!(near("qwen2.5-0.5")[0], "qwen2.5-0.5b");
         assert_eq!(near("lama3.1-8b")[0], "llama3.1-8b");
         assert_eq!(near("gemma3:4b")[0], "gemma3-4b");
-        assert_eq!(near("Qwen2.5-0.5b:q2_k"), ["qwen2.5-0.5b:q8_0", "qwen2.5-0.5b:q4_k_m"]);
+        assert_eq!(near("Qwen2.5-0.5b:q2_k"), ["qwen2.5-0.5b:q8_0", "qwen2.5-0.5b:q4_k_m", "qwen2.5-0.5b:bf16"]);
         assert!(near("xyzzy").is_empty());
     }
 

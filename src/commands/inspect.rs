@@ -89,6 +89,8 @@ fn facts(given: &Given, cost: &Cost, headers: &[Header]) -> String {
     if let Some(header) = headers.first() {
         let parts = if headers.len() > 1 { format!(", {} files", headers.len()) } else { String::new() };
         table.row(["format", &format!("GGUF {}{parts}", header.version())]);
+    } else if given.path().is_some_and(Path::is_dir) {
+        table.row(["format", "folder with safetensors"]);
     }
     table.row([
         "memory",

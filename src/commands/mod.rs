@@ -79,13 +79,14 @@ impl Given {
     }
 }
 
-/// Offers a file to every engine; the first that can run it takes it.
+/// Offers a file, or a folder, to every engine that reads such; the first that can run it takes it.
 fn inspect(path: &Path) -> Result<(&'static dyn Engine, ModelInfo), Error> {
     // A missing file is no matter of engines.
     std::fs::metadata(path).map_err(Error::io(path.display().to_string()))?;
     let source = ModelSource::Path(path.to_owned());
     let mut refused = None;
-    for slot in engines().iter().filter(|slot| slot.reads_files()) {
+    let folder = path.is_dir();
+    for slot in engines().iter().filter(|slot| slot.reads_files() && (slot.name == "candle") == folder) {
         match slot.engine().and_then(|engine| Ok((engine, engine.inspect(&source)?))) {
             Ok(found) => return Ok(found),
             // A damaged file is the same to every engine, and its message the best there is.

@@ -28,7 +28,10 @@ pub async fn run(json: bool, config: Config) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     output::print(&on_disk_table(&local));
-    output::print(&format!("Put .gguf files into {} to have them served.\n\n", config.models_dir.display()));
+    output::print(&format!(
+        "Put .gguf files, or folders with config.json and safetensors, into {} to have them served.\n\n",
+        config.models_dir.display()
+    ));
     output::print(&catalogue_table(registry));
     output::print("* is on disk. Fetch one with: tern pull NAME, or NAME:QUANT for another than the first.\n");
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,8 @@ use std::{
     time::Instant,
 };
 
-use tern_catalog::{Cancel, Progress, Reference, ReferenceError, Resolution, Stage};
+use serde_json::Value;
+use tern_catalog::{Cancel, Catalog, Progress, Reference, ReferenceError, RemoteInfo, Resolution, Stage};
 use tern_engine::{Cost, ModelInfo};
 use tern_gguf::summary;
 use tern_registry::engine_for;
@@ -34,14 +35,10 @@ pub async fn run(args: PullArgs, config: Config) -> Result<ExitCode, Error> {
     };
     let parts = if remote.parts.len() > 1 { format!(" in {} files", remote.parts.len()) } else { String::new() };
     eprintln!("{}: {}{parts}", remote.file, output::size(remote.bytes));
-    let header = tokio::select! {
-        header = catalog.remote_header(&reference) => header?,
+    let info = tokio::select! {
+        info = info(catalog, &reference, &remote) => info?,
         _ = signals.next() => return Ok(ExitCode::from(130)),
     };
-    let info =
-        summary::model_info(&header).map_err(|source| Error::Gguf { path: remote.file.file().into(), source })?;
-    // The first part of a split model knows only its own tensors; the hub knows the size of all.
-    let info = ModelInfo { weights_bytes: info.weights_bytes.max(remote.bytes), ..info };
     eprintln!("{}", describe(&info));
     let cost = cost(&info, &config);
     check_memory(&cost, &config, args.force)?;
@@ -74,8 +71,62 @@ pub async fn run(args: PullArgs, config: Config) -> Result<ExitCode, Error> {
         Reference::Name { .. } => reference.to_string(),
         Reference::File(file) => file.to_string(),
     };
-    eprintln!("Ready: tern chat {name}");
+    // Models of other tasks have no dialogue.
+    let first =
+        if info.architecture.ends_with("ForCausalLM") || !remote.file.is_repository() { "chat" } else { "inspect" };
+    eprintln!("Ready: tern {first} {name}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the hub tells of the model before its weights are fetched.
+async fn info(catalog: &Catalog, reference: &Reference, remote: &RemoteInfo) -> Result<ModelInfo, Error> {
+    if let Some(config) = catalog.remote_config(reference).await? {
+        return Ok(folder_info(&config, remote.bytes));
+    }
+    let header = catalog.remote_header(reference).await?;
+    let info =
+        summary::model_info(&header).map_err(|source| Error::Gguf { path: remote.file.file().into(), source })?;
+    // The first part of a split model knows only its own tensors; the hub knows the size of all.
+    Ok(ModelInfo { weights_bytes: info.weights_bytes.max(remote.bytes), ..info })
+}
+
+/// What the `config.json` of a folder says, for an estimate: its engine reads it exactly when it is there.
+fn folder_info(config: &Value, bytes: u64) -> ModelInfo {
+    let number = |fields: &[&str]| {
+        let number = fields.iter().find_map(|&field| config[field].as_u64()).unwrap_or(0);
+        u32::try_from(number).unwrap_or(u32::MAX)
+    };
+    let architecture = config["architectures"][0].as_str().unwrap_or_default();
+    let hidden_size = number(&["hidden_size", "d_model"]);
+    let num_layers = number(&["num_hidden_layers", "encoder_layers"]);
+    let num_heads = number(&["num_attention_heads", "encoder_attention_heads"]).max(1);
+    let num_kv_heads = number(&["num_key_value_heads", "num_attention_heads"]);
+    let head_size = config["head_dim"].as_u64().unwrap_or(u64::from(hidden_size / num_heads));
+    let kv_values = 2 * u64::from(num_layers) * u64::from(num_kv_heads) * head_size.min(1 << 20);
+    let (kind, size) = match config["dtype"].as_str().or(config["torch_dtype"].as_str()) {
+        Some("bfloat16") => ("BF16", 2),
+        Some("float16") => ("F16", 2),
+        _ => ("F32", 4),
+    };
+    ModelInfo {
+        name: None,
+        architecture: architecture.into(),
+        quantization: kind.into(),
+        parameters: bytes / size,
+        weights_bytes: bytes,
+        context_length: number(&["max_position_embeddings", "max_source_positions"]),
+        vocab_size: number(&["vocab_size"]),
+        hidden_size,
+        num_layers,
+        num_heads,
+        num_kv_heads,
+        kv_values_per_token: if architecture.ends_with("ForCausalLM") { kv_values } else { 0 },
+        chat_template: None,
+        bos_token: None,
+        eos_token: None,
+        capabilities: Vec::new(),
+        license: None,
+    }
 }
 
 fn describe(info: &ModelInfo) -> String {

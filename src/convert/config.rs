@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tern_folder::{Json, one_or_many};
+use tern_folder::{Json, one_or_many, ternary::ScaleMeans};
 
 use crate::ConvertError;
 
@@ -25,16 +25,6 @@ impl Graph {
             Self::Llama => "llama",
         }
     }
-}
-
-/// What `weight_scale` beside a matrix is. Mixing these up makes weights that are wrong by the square of the scale, and
-/// a model that speaks fluent nonsense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ScaleMeans {
-    /// What codes are multiplied by: transformers' `AutoBitLinear`.
-    Multiplier,
-    /// What products are divided by: transformers' `BitLinear`.
-    Divisor,
 }
 
 /// A model's shape.
@@ -131,24 +121,11 @@ fn graph(json: &Json) -> Result<Graph, ConvertError> {
     Ok(graph)
 }
 
-/// Reads `quantization_config` as transformers does.
+/// Reads `quantization_config`, which a Llama must have.
 fn quantization(json: &Json, graph: Graph) -> Result<ScaleMeans, ConvertError> {
     const AT: &str = "quantization_config";
-    let about = json.at(AT);
-    if about.is_null() && graph == Graph::Llama {
+    if json.at(AT).is_null() && graph == Graph::Llama {
         return Err(json.wrong(AT, "one with quant_method \"bitnet\"; other Llama models are not ternary"));
     }
-    if !about.is_null() && about["quant_method"] != "bitnet" {
-        return Err(json.wrong(&format!("{AT}.quant_method"), "\"bitnet\""));
-    }
-    if about["use_rms_norm"].as_bool() == Some(true) {
-        let expected = "false: a norm before every projection has no place in this graph";
-        return Err(json.wrong(&format!("{AT}.use_rms_norm"), expected));
-    }
-    match about["linear_class"].as_str() {
-        Some("autobitlinear") => Ok(ScaleMeans::Multiplier),
-        // What transformers takes when the file is silent.
-        Some("bitlinear") | None => Ok(ScaleMeans::Divisor),
-        Some(_) => Err(json.wrong(&format!("{AT}.linear_class"), "\"bitlinear\" or \"autobitlinear\"")),
-    }
+    Ok(ScaleMeans::read(json)?)
 }

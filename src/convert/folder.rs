@@ -3,7 +3,7 @@
 
 use std::{io, path::Path};
 
-use tern_folder::{Dtype, Tensor, Weights};
+use tern_folder::{Dtype, Tensor, Weights, ternary};
 use tern_gguf::{
     TensorType, blocks,
     write::{Atomic, Plan, Sink},
@@ -76,7 +76,7 @@ pub(crate) fn convert(
     for (number, (entry, tensor)) in entries.iter().zip(sources).enumerate() {
         match entry.kind {
             Kind::Ternary { rotary } => {
-                let mut matrix = linear::read(&weights, tensor, entry, config.scale_means)?;
+                let mut matrix = ternary::read(&weights, tensor, [entry.rows, entry.columns], config.scale_means)?;
                 if let Some(heads) = rotary {
                     linear::interleave(&mut matrix, heads);
                 }

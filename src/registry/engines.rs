@@ -66,7 +66,12 @@ pub fn engines() -> &'static [EngineSlot] {
 
 /// The engine that would run a model of which only the header is known, for estimates before a download.
 pub fn engine_for(info: &ModelInfo) -> Option<&'static dyn Engine> {
-    let name = if info.quantization == "I2_S" { "bitnet" } else { "llama" };
+    // Folders name a class of transformers, as `LlamaForCausalLM`; GGUF files spell architectures in lower case.
+    let name = match info.quantization.as_str() {
+        _ if info.architecture.starts_with(|first: char| first.is_ascii_uppercase()) => "candle",
+        "I2_S" => "bitnet",
+        _ => "llama",
+    };
     by_name(name)?.engine().ok()
 }
 

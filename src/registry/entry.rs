@@ -20,7 +20,7 @@ pub struct ModelEntry {
     pub info: ModelInfo,
     /// Whether its engine gets the file rewritten (`rewritten.rs`), as it cannot read it as it is.
     pub rewritten: bool,
-    /// When the file was last changed, for `created`.
+    /// When the file, or the newest one of a folder, was last changed, for `created`.
     pub modified: SystemTime,
 }
 
@@ -32,9 +32,12 @@ impl ModelEntry {
         is(name) || plain.is_some_and(is)
     }
 
-    /// Bytes of its file, or of all its parts; `None` for a script, or when a part cannot be seen. Asks the file system.
+    /// Bytes of its file, of all its parts, or of all that belongs to its folder; `None` for a script, or when a part cannot be seen. Asks the file system.
     pub fn file_bytes(&self) -> Option<u64> {
         let ModelSource::Path(path) = &self.source else { return None };
+        if path.is_dir() {
+            return tern_catalog::stamp(path).ok().map(|(_, bytes)| bytes);
+        }
         let parts = tern_catalog::all_parts(path.to_str()?);
         parts.iter().map(|part| std::fs::metadata(part).ok().map(|file| file.len())).sum()
     }

@@ -1,7 +1,8 @@
 //! Ternary models for llama.cpp: it does not read I2_S, and reads TQ2_0, which has the same codes. So a model whose graph
 //! it computes rightly is offered a second time, as `ID@llama`, and its file is rewritten once, losing nothing
 //! (`tern_gguf::rewrite`), into a folder of the server. What llama.cpp computes with it still differs a little, since it
-//! rounds activations in blocks of 256: that difference is what people compare.
+//! rounds activations in blocks of 256: that difference is what people compare. At candle every ternary model that writes is
+//! offered too, as `ID@candle`.
 
 use std::{
     fs, io,
@@ -21,6 +22,25 @@ use crate::ModelEntry;
 /// The name of the same weights at llama.cpp.
 pub(crate) fn at_llama(name: &str) -> String {
     format!("{name}@llama")
+}
+
+/// The name of the same weights at candle.
+pub(crate) fn at_candle(name: &str) -> String {
+    format!("{name}@candle")
+}
+
+/// The same weights in float arithmetic at candle, which reads the file as it is.
+pub(crate) fn float_twin(entry: &ModelEntry) -> ModelEntry {
+    let mut info = entry.info.clone();
+    info.quantization = "BF16".into();
+    info.weights_bytes = info.parameters.saturating_mul(2);
+    ModelEntry {
+        id: at_candle(&entry.id),
+        aliases: entry.aliases.iter().map(|alias| at_candle(alias)).collect(),
+        engine: "candle",
+        info,
+        ..entry.clone()
+    }
 }
 
 /// The same weights at llama.cpp.

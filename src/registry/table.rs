@@ -127,8 +127,8 @@ impl Table {
         state.scanned = Some(Instant::now());
         let (mut entries, mut unusable) = (Vec::<ModelEntry>::new(), Vec::new());
         for local in self.catalog.local() {
-            let (modified, bytes) = match std::fs::metadata(&local.path) {
-                Ok(data) => (data.modified().unwrap_or(SystemTime::UNIX_EPOCH), data.len()),
+            let (modified, bytes) = match tern_catalog::stamp(&local.path) {
+                Ok(stamp) => stamp,
                 Err(error) => {
                     unusable.push((local.id, local.aliases, error.to_string()));
                     continue;
@@ -159,12 +159,14 @@ impl Table {
                     };
                     let twin = inspected.twin.as_ref().map(|twin| twin.as_ref().map(|()| rewritten::twin(&entry)));
                     let (id, aliases) = (at_llama(&entry.id), entry.aliases.iter().map(|a| at_llama(a)).collect());
+                    let float = (inspected.twin.is_some() && has("candle")).then(|| rewritten::float_twin(&entry));
                     entries.push(entry);
                     match twin {
                         Some(Ok(twin)) => entries.push(twin),
                         Some(Err(reason)) => unusable.push((id, aliases, reason.clone())),
                         None => {}
                     }
+                    entries.extend(float);
                 }
                 Err(reason) => unusable.push((local.id, local.aliases, reason.clone())),
             }
@@ -185,6 +187,11 @@ impl Table {
         state.entries = entries;
         state.unusable = unusable;
     }
+}
+
+/// Whether an engine is in this build.
+fn has(engine: &str) -> bool {
+    by_name(engine).is_some_and(|slot| slot.engine().is_ok())
 }
 
 /// Offers the source to every engine; the first that can read it takes it.

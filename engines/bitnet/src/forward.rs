@@ -10,7 +10,7 @@
 
 use std::sync::Mutex;
 
-use tern_engine::{Batch, DecoderLimits, KvType, SeqId};
+use tern_engine::{Batch, Cells, DecoderLimits, KvType, SeqId};
 use tern_ternary::{
     Path as Kernels,
     floats::{self, ATTEND_TOKENS},
@@ -18,7 +18,6 @@ use tern_ternary::{
 };
 
 use crate::{
-    cells::Cells,
     error::Refusal,
     graph::{Gate, Graph},
     kv::Kv,
@@ -432,7 +431,7 @@ impl<'a> Pass<'a> {
                     multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
                 });
             }
-            return floats::gate(kernels, gate.into(), &gates, &mut self.buffers.ffn[..n * width]);
+            return floats::gate(kernels, ops::function(gate), &gates, &mut self.buffers.ffn[..n * width]);
         }
         self.round_stream(&layer.ffn_norm, None);
         let Buffers { ffn, hidden_acts: acts, .. } = &mut *self.buffers;
@@ -522,7 +521,7 @@ fn gated(
             let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
             let wanted = out.len();
             let scales = (scale * layer.gate.scale, scale * layer.up.scale);
-            floats::gate_sums(kernels, gate.into(), &g[..wanted], &u[..wanted], scales, out);
+            floats::gate_sums(kernels, ops::function(gate), &g[..wanted], &u[..wanted], scales, out);
         }
     });
 }
@@ -559,7 +558,7 @@ fn gated_rows(
     }
     let scales = (input.scales[0] * layer.gate.scale, input.scales[0] * layer.up.scale);
     let (g, u) = (&own.sums[..count], &own.more_sums[..count]);
-    floats::gate_sums(kernels, Gate::Relu2.into(), g, u, scales, out.row_mut(0));
+    floats::gate_sums(kernels, ops::function(Gate::Relu2), g, u, scales, out.row_mut(0));
 }
 
 /// Calls `each` with ranges of groups of 8 rows, and the rows they are, that together cover `columns`. Whole groups: all

@@ -13,13 +13,12 @@ use crate::{
     raw::ColumnsPart,
 };
 
-impl From<Gate> for Function {
-    fn from(gate: Gate) -> Self {
-        match gate {
-            Gate::Relu2 => Self::Relu2,
-            Gate::Silu => Self::Silu,
-            Gate::Gelu => Self::Gelu,
-        }
+/// The kernels' name for a gate.
+pub(crate) fn function(gate: Gate) -> Function {
+    match gate {
+        Gate::Relu2 => Function::Relu2,
+        Gate::Silu => Function::Silu,
+        Gate::Gelu => Function::Gelu,
     }
 }
 

@@ -7,6 +7,8 @@ use tern_engine::{Cost, Engine, EngineBuild, EngineError, LoadOptions, LoadedMod
 use crate::{
     family::{Family, families},
     source::Source,
+    text::{Text, gguf},
+    threads,
 };
 
 /// Runs Hugging Face folders.
@@ -30,13 +32,17 @@ impl Engine for CandleEngine {
     }
 
     fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError> {
+        if let Some(path) = gguf_file(source) {
+            return gguf::inspect(path);
+        }
         let source = Source::open(folder(source)?)?;
         family(&source)?.inspect(&source)
     }
 
     fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost {
         let family = families().iter().find(|family| family.architectures().contains(&info.architecture.as_str()));
-        family.map_or_else(Cost::default, |family| family.estimate(info, options))
+        // A ternary GGUF file has an architecture by its own name.
+        family.copied().unwrap_or(&Text).estimate(info, options)
     }
 
     fn load(
@@ -45,8 +51,20 @@ impl Engine for CandleEngine {
         options: &LoadOptions,
         progress: Progress<'_>,
     ) -> Result<LoadedModel, EngineError> {
+        threads::start(options.threads);
+        if let Some(path) = gguf_file(source) {
+            return gguf::load(path, options, progress);
+        }
         let source = Source::open(folder(source)?)?;
         family(&source)?.load(&source, options, progress)
+    }
+}
+
+/// A file, which may be a ternary model.
+fn gguf_file(source: &ModelSource) -> Option<&Path> {
+    match source {
+        ModelSource::Path(path) if path.is_file() => Some(path),
+        _ => None,
     }
 }
 

@@ -8,5 +8,7 @@ mod family;
 mod source;
 mod speech;
 mod vision;
+mod text;
+mod threads;
 
 pub use engine::CandleEngine;

@@ -11,6 +11,7 @@
 //! Start reading at [`text::Decoder`]; tasks without a dialogue are in [`tasks`].
 
 pub mod batch;
+pub mod cells;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod embed;
@@ -21,6 +22,7 @@ pub mod tasks;
 pub mod text;
 
 pub use batch::{Batch, BatchToken, Wanted};
+pub use cells::Cells;
 pub use embed::Embedder;
 pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Peak, Progress, TextModel};
 pub use error::{DecodeError, EngineError};

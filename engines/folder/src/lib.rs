@@ -5,6 +5,7 @@
 
 mod error;
 mod json;
+pub mod ternary;
 mod weights;
 
 pub use crate::{

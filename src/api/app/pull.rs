@@ -28,7 +28,8 @@ const EVERY: Duration = Duration::from_millis(250);
 #[oai(skip_serializing_if_is_none, example)]
 #[serde(default)]
 pub struct PullRequest {
-    /// A name of the catalogue (`qwen2.5-0.5b`, `qwen2.5-0.5b:q8_0`) or a file on the hub (`org/repo:file.gguf`).
+    /// A name of the catalogue (`qwen2.5-0.5b`, `qwen2.5-0.5b:q8_0`), a file on the hub (`org/repo:file.gguf`), or a
+    /// repository with safetensors (`org/repo`).
     #[oai(nullable)]
     pub model: Option<String>,
 }

@@ -31,6 +31,8 @@ const PROGRESS: u64 = 1 << 20;
 const HEADER_FIRST: u64 = 1 << 20;
 /// Longest header fetched. Vocabularies of 262 144 tokens with merges take about 20 MiB.
 const HEADER_MOST: u64 = 64 << 20;
+/// Longest settings of a folder fetched; published ones have some kB.
+const JSON_MOST: u64 = 4 << 20;
 
 /// Where a file is.
 pub(crate) enum Located {
@@ -267,6 +269,37 @@ impl Hub {
             outcome => outcome,
         };
         Ok((partial, outcome))
+    }
+
+    /// Reads a small JSON file without keeping it, or from the cache when it is there.
+    pub async fn json(&self, file: &HubFile) -> Result<serde_json::Value, PullError> {
+        let unreadable = |reason: String| PullError::Header { file: file.to_string(), reason };
+        let bytes = match self.locate(file).await? {
+            Located::Cached(path) => {
+                let read = blocking(move || fs::read(&path)).await;
+                read.map_err(|error| unreadable(error.to_string()))?
+            }
+            Located::Remote(remote) if remote.size > JSON_MOST => {
+                return Err(unreadable(format!("{} bytes, expected at most {JSON_MOST}", remote.size)));
+            }
+            Located::Remote(remote) => {
+                let mut backoff = Backoff::new(self.settings().retry);
+                let mut bytes = Vec::new();
+                while let Err(failure) = self.http.extend_prefix(&remote, &mut bytes, remote.size).await {
+                    backoff.pause(failure).await?;
+                }
+                bytes
+            }
+        };
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(format!("not JSON: {error}")))
+    }
+
+    /// Names of all files of a repository.
+    pub async fn listing(&self, file: &HubFile) -> Result<Vec<String>, PullError> {
+        if self.settings().offline {
+            return Err(PullError::Offline { file: file.to_string() });
+        }
+        self.http.listing(file).await
     }
 
     /// Reads the header of a model without fetching it, or from the cache when it is there.

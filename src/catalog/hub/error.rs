@@ -36,6 +36,16 @@ pub enum PullError {
         /// Models that the repository does have, when it was the file that is missing.
         available: Vec<String>,
     },
+    /// The repository is no model that could be run as a folder.
+    #[error(
+        "{repo} has no config.json with model.safetensors{}", listing(.available)
+    )]
+    NoFolder {
+        /// What was asked for.
+        repo: String,
+        /// GGUF files that it has, which can be asked for by name.
+        available: Vec<String>,
+    },
     /// The hub wants to know who asks, or has not seen the licence accepted.
     #[error(
         "{file}: the hub answered {status}: accept the licence at {page} if it asks for that, and set HF_TOKEN to a \

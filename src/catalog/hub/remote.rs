@@ -97,7 +97,23 @@ impl Http {
     }
 
     /// Models in the repository, to help with a wrong file name.
-    pub async fn models(&self, file: &HubFile) -> Result<Vec<String>, Failure> {
+    async fn models(&self, file: &HubFile) -> Result<Vec<String>, Failure> {
+        let names = self.listing_once(file).await?;
+        Ok(names.into_iter().filter(|name| name.ends_with(".gguf") && !name.contains("mmproj")).collect())
+    }
+
+    /// Names of all files of the repository.
+    pub async fn listing(&self, file: &HubFile) -> Result<Vec<String>, PullError> {
+        let mut backoff = Backoff::new(self.settings.retry);
+        loop {
+            match self.listing_once(file).await {
+                Ok(names) => return Ok(names),
+                Err(failure) => backoff.pause(failure).await?,
+            }
+        }
+    }
+
+    async fn listing_once(&self, file: &HubFile) -> Result<Vec<String>, Failure> {
         let mut url = self.settings.endpoint.clone();
         url.path_segments_mut()
             .expect("an http address has a path; otherwise a bug")
@@ -119,7 +135,7 @@ impl Http {
         let listing: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let names = listing["siblings"].as_array().into_iter().flatten();
         let names = names.filter_map(|entry| entry["rfilename"].as_str());
-        Ok(names.filter(|name| name.ends_with(".gguf") && !name.contains("mmproj")).map(Into::into).collect())
+        Ok(names.map(Into::into).collect())
     }
 }
 

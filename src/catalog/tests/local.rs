@@ -213,3 +213,43 @@ fn deleting_a_model_of_the_cache_takes_its_bytes_unless_another_name_leads_to_th
     assert!(disk.path("elsewhere.gguf").exists() && !disk.path("models/link.gguf").exists());
     assert!(tern_catalog::delete(&model("models/link.gguf", Origin::Folder)).is_err());
 }
+
+#[test]
+fn folders_with_settings_and_weights_are_models() {
+    let snapshot = format!("hub/models--org--name/snapshots/{COMMIT}");
+    let table = format!("hub/models--dslim--bert-base-NER/snapshots/{COMMIT}");
+    let disk = Disk::new(&[
+        "models/bert/config.json",
+        "models/bert/model.safetensors",
+        "models/bert/1_Pooling/config.json",
+        "models/bert/inner.gguf",
+        "models/bert/pytorch_model.bin",
+        "models/bert.gguf",
+        "models/org/split/config.json",
+        "models/org/split/model.safetensors.index.json",
+        "models/half/config.json",
+        &format!("{snapshot}/config.json"),
+        &format!("{snapshot}/model.safetensors"),
+        &format!("{table}/config.json"),
+        &format!("{table}/model.safetensors"),
+    ]);
+    for repo in ["org--name", "dslim--bert-base-NER"] {
+        write(&disk.path(&format!("hub/models--{repo}/refs/main")), COMMIT.as_bytes());
+    }
+    let models = disk.catalog(&[]).local();
+    let ids: Vec<_> = models.iter().map(|model| model.id.as_str()).collect();
+    // The file `bert.gguf` keeps its name; the folder has it only where no file does.
+    assert_eq!(ids, ["bert", "bert/inner", "org/split", "bert-base-ner:f32@candle", "org/name"]);
+    std::fs::remove_file(disk.path("models/bert.gguf")).unwrap();
+    let bert = on_disk(disk.catalog(&[]).resolve("bert")).0;
+    assert_eq!((bert.path.as_path(), bert.bytes), (disk.path("models/bert").as_path(), 12));
+    for name in ["bert-base-ner", "dslim/bert-base-NER", "BERT-base-NER:f32"] {
+        assert_eq!(on_disk(disk.catalog(&[]).resolve(name)).0.id, "bert-base-ner:f32@candle", "{name}");
+    }
+    assert_eq!(on_disk(disk.catalog(&[]).resolve("split")).0.id, "org/split");
+    // What belongs to the model goes, what does not stays.
+    assert_eq!(tern_catalog::delete(&bert).unwrap(), 12);
+    let left = ["inner.gguf", "pytorch_model.bin"].map(|name| disk.path("models/bert").join(name).is_file());
+    assert_eq!(left, [true; 2]);
+    assert!(!disk.path("models/bert/1_Pooling").exists() && !disk.path("models/bert/config.json").exists());
+}

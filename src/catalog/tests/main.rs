@@ -6,6 +6,8 @@ mod support;
 mod download;
 /// Hubs, connections and disks that misbehave.
 mod faults;
+/// Repositories that are models as a whole.
+mod folder;
 /// Headers read from the hub without the weights.
 mod header;
 /// What is found on disk, and under which names.

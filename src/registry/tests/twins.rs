@@ -1,4 +1,4 @@
-//! The same ternary weights at llama.cpp, from the engine's golden models.
+//! The same ternary weights at llama.cpp and at candle, from the engine's golden models.
 
 use std::{fs, path::Path};
 
@@ -103,4 +103,21 @@ async fn a_model_that_llama_cpp_would_compute_wrongly_is_refused_with_the_reason
     assert!(error.to_string().contains("SiLU") && error.to_string().contains("ReLU²"), "{error}");
     let served = registry.acquire("bitnet-b1.58").await;
     assert!(served.is_ok(), "{}", served.err().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_ternary_model_that_writes_is_offered_at_candle_and_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = registry(dir.path());
+    for name in ["bitnet", "bitnet-b1.58"] {
+        let twin = format!("{name}@candle");
+        let entry = registry.list().into_iter().find(|model| model.entry.id == twin).unwrap().entry;
+        assert_eq!((entry.engine, entry.info.quantization.as_str()), ("candle", "BF16"));
+        let ours = logprobs(&registry.acquire(name).await.unwrap()).await;
+        let theirs = logprobs(&registry.acquire(&twin).await.unwrap()).await;
+        let apart = (ours.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / ours.len() as f32).sqrt();
+        println!("{twin}: root mean square of the differences {apart}");
+        // Whole numbers are the same; the cache is f16 in both. A code that tips over moves what follows.
+        assert!(apart < 0.02, "{twin}: {apart}");
+    }
 }

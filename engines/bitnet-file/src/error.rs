@@ -6,7 +6,7 @@ use tern_engine::EngineError;
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// It is damaged or contradicts itself: tensor or key, what was found, what was expected.
     #[error("{0}")]
     Invalid(String),

@@ -13,7 +13,7 @@ const KNOWN: &[&str] = &["bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3"
 
 /// What stands between gate and up projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub enum Gate {
     /// `relu(g)^2 * u`.
     Relu2,
     /// `silu(g) * u`.
@@ -24,7 +24,7 @@ pub(crate) enum Gate {
 
 impl Gate {
     /// By architecture, unless the file says otherwise.
-    pub(crate) fn of(header: &Header, architecture: &str) -> Result<Self, Refusal> {
+    pub fn of(header: &Header, architecture: &str) -> Result<Self, Refusal> {
         let key = format!("{architecture}.hidden_activation");
         match header.str(&key) {
             Some("relu2") => return Ok(Self::Relu2),
@@ -54,7 +54,7 @@ impl Gate {
 
 /// Which numbers of a head rotate together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pairing {
+pub enum Pairing {
     /// `i` and `i + dims/2`.
     Halves,
     /// `2i` and `2i + 1`.
@@ -63,7 +63,7 @@ pub(crate) enum Pairing {
 
 /// Layers that look at the newest tokens only (Gemma 3).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Window {
+pub struct Window {
     /// How many tokens such a layer sees, its own among them.
     pub tokens: u32,
     /// Every layer but each `pattern`-th has the window.
@@ -81,7 +81,7 @@ impl Window {
 
 /// What a model computes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Graph {
+pub struct Graph {
     /// Number of layers.
     pub num_layers: usize,
     /// Width of the residual stream.
@@ -129,7 +129,7 @@ pub(crate) struct Graph {
 }
 
 /// Whether this engine is for the file: a known architecture, and ternary tensors, or an architecture that has no others.
-pub(crate) fn is_ours(header: &Header) -> bool {
+pub fn is_ours(header: &Header) -> bool {
     let architecture = header.str("general.architecture").unwrap_or_default();
     let ternary = |kind| matches!(kind, TensorType::I2_S | TensorType::TQ1_0 | TensorType::TQ2_0);
     let has = |wanted: &dyn Fn(TensorType) -> bool| header.tensors().iter().any(|tensor| wanted(tensor.kind));

@@ -16,7 +16,7 @@ fn is_2b_4t(header: &Header) -> bool {
 }
 
 /// The pre-tokenizer to use where the file names none.
-pub(crate) fn pre_tokenizer(header: &Header) -> Option<&'static str> {
+pub fn pre_tokenizer(header: &Header) -> Option<&'static str> {
     (header.str("tokenizer.ggml.pre").is_none() && is_2b_4t(header)).then_some("llama-bpe")
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn pre_tokenizer(header: &Header) -> Option<&'static str> {
 /// The format is that of Microsoft's GPU reference implementation (`gpu/tokenizer.py`, `ChatFormat`): each header is
 /// tokenized apart from the message, so the space behind the colon is a token of its own, as it is in the prompt that the
 /// answer follows.
-pub(crate) fn chat_template(header: &Header) -> Option<String> {
+pub fn chat_template(header: &Header) -> Option<String> {
     let embedded = header.str(tern_gguf::summary::CHAT_TEMPLATE);
     let wrong = embedded.is_none_or(|template| template.contains("BITNETAssistant"));
     (wrong && is_2b_4t(header)).then(|| {

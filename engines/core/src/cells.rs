@@ -2,11 +2,11 @@
 //!
 //! Sequences are lists of cells, so copying a prefix copies a list and no keys or values.
 
-use tern_engine::{Batch, DecodeError, DecoderLimits, Pos, SeqId};
+use crate::{Batch, DecodeError, DecoderLimits, Pos, SeqId};
 
 /// The sequences, and how many of them use each cell.
 #[derive(Debug)]
-pub(crate) struct Cells {
+pub struct Cells {
     sequences: Vec<Vec<u32>>,
     uses: Vec<u32>,
     // Highest first, so that a fresh sequence gets neighbouring cells and reads them in order.
@@ -16,6 +16,7 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
+    /// All free.
     pub fn new(limits: &DecoderLimits) -> Self {
         let sequences = limits.max_sequences as usize;
         // All memory now, so that decoding allocates nothing.
