@@ -2,12 +2,17 @@
 
 import random
 import re
+from pathlib import Path
 
 import templates
 from names import Names
 
 SLOT = re.compile(r"\{(\w+)\}")
 WORDS = {name: text.split() for name, text in templates.WORDS.items()}
+BETWEEN = re.compile(r"[a-z]+")
+CORPUS = Path(__file__).resolve().parent.parent / "guide/corpus"
+# Words that are no names, as often as the guide's questions and answers have them.
+COMMON = sorted(word for path in CORPUS.glob("*.qa") for word in re.findall(r"(?<= )[a-z]{2,}(?= )", path.read_text("utf-8")))
 GROUPS = ["MISC", "PER", "ORG", "LOC"]
 
 
@@ -39,7 +44,29 @@ class Generator:
         text += template[at:]
         if text[0].islower():
             text = text[0].upper() + text[1:]
-        return self._noise(text, entities) if self.noise else (text, entities)
+        return self._noise(*self._blur(text, entities)) if self.noise else (text, entities)
+
+    def _blur(self, text, entities):
+        """Half of the sentences lose and swap words around the names, so that templates are not learnt by heart."""
+        if self.rng.random() < 0.5:
+            return text, entities
+        rate = self.rng.choice([0.1, 0.2, 0.4])
+        out, found, at = "", [], 0
+        for start, end, group in [*entities, (len(text), len(text), None)]:
+            out += BETWEEN.sub(lambda word: self._word(word[0], rate), text[at:start])
+            if group:
+                found.append((len(out), len(out) + end - start, group))
+                out += text[start:end]
+            at = end
+        if not out.strip():
+            return text, entities
+        return out, found
+
+    def _word(self, word, rate):
+        kind = self.rng.random()
+        if kind > rate:
+            return word
+        return "" if kind < rate / 3 else self.rng.choice(COMMON)
 
     def _noise(self, text, entities):
         kind = self.rng.random()

@@ -214,7 +214,7 @@ class Names:
         self.rng, self.test = rng, test
 
     def of(self, name):
-        if not self.test and name in CHAINS and self.rng.random() < 0.3:
+        if not self.test and name in CHAINS and self.rng.random() < 0.5:
             return CHAINS[name].make(self.rng)
         return self.rng.choice(LISTS[name][self.test])
 

@@ -159,6 +159,78 @@ Flights to {LOC} were cancelled {day}.
 The {noun} between {ORG} and the {noun} in {LOC} goes on.
 Contact: {PER}, {ORG}, {LOC}
 {ORG} {LOC}
+In {LOC} we stayed in a {adj} hotel.
+We arrived in {LOC} late at night.
+She left {LOC} as a child and never came back.
+When {PER} was a child, the family lived near {LOC}.
+{PER} and her {job} opened a shop in {LOC}.
+{PER}, who lives in {LOC}, {verb_past} the {noun}.
+{PER}, whose {noun} was {adj}, left {LOC}.
+{PER} thinks that {ORG} should sell its {noun}.
+{PER} has been with {ORG} for {num} years.
+Ask {PER} whether the {noun} is {adj}.
+I spoke to {PER} about the {noun} at {ORG}.
+I work for {ORG} as a {job}.
+I study at {ORG}.
+I am from {LOC}.
+I was born in {LOC} but I live in {LOC}.
+He used to live in {LOC}.
+They moved from {LOC} to {LOC} {time}.
+Their {job} is called {PER}.
+His name is {PER} and he is {num} years old.
+Her brother {PER} is a {job} in {LOC}.
+Nobody has seen {PER} since {day}.
+Everybody in {LOC} knows {PER}.
+Police in {LOC} arrested a {adj} {job}.
+Police in {LOC} are looking for {PER}.
+{num} people died in a fire in {LOC}, {LOC}.
+An earthquake shook {LOC} {day}.
+The war in {LOC} began {time}.
+{ORG} announced a {adj} {noun} {day}.
+{ORG} has {num} employees in {LOC}.
+{ORG} makes phones and computers.
+{ORG} lost {num} million euros {time}.
+{ORG} cut {num} jobs in {LOC}.
+Engineers at {ORG} developed a {adj} {noun}.
+The company {ORG} was sold to {ORG}.
+Customers of {ORG} complained about the {noun}.
+Both {ORG} and {ORG} declined to comment.
+The deal makes {ORG} the largest {noun} in {LOC}.
+{PER} was appointed {job} of {ORG}.
+{PER} resigned as {job} of {ORG} {day}.
+{PER} sold {ORG} to {ORG} {time}.
+With {PER} as {job}, {ORG} won the {MISC}.
+{ORG} drew {num} - {num} with {ORG} in {LOC}.
+{LOC} won the {MISC} {time}.
+The {ADJ} team lost to {LOC}.
+{ADJ} police said the {noun} was {adj}.
+Many {ADJ} {plural} live in {LOC}.
+{PER} speaks {MISC}, {MISC} and {MISC}.
+The {noun} was translated into {MISC}.
+Have you read {MISC} by {PER}?
+In {MISC}, {PER} plays a {job}.
+{PER}'s {MISC} is a {adj} book.
+{PER} was awarded the {MISC} {time}.
+Tell me about {PER}.
+Tell me about {LOC}.
+Give me a {adj} {noun} about {LOC}.
+Find a {noun} in {LOC} for {num} people.
+Remind me to call {PER} {day}.
+Is {PER} still working at {ORG}?
+Was {PER} the {job} of {LOC}?
+How many people live in {LOC}?
+Which {noun} in {LOC} is the best?
+From: {PER} To: {PER}
+{PER}: I do not agree.
+{PER} asked {PER} for a {noun}.
+{PER} gave {PER} a {adj} {noun}.
+{PER} saw {PER} in {LOC} with {PER}.
+Then {PER} {verb_past} the {noun}.
+But {PER} {say} that the {noun} was {adj}.
+Meanwhile, {PER} {verb_past} {LOC}.
+Since {day}, {PER} has been in {LOC}.
+For {PER}, the {noun} was {adj}.
+By {PER}, {ORG}
 {PER}
 {LOC}
 {ORG}

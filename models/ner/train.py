@@ -19,11 +19,11 @@ from generate import GROUPS, Generator
 
 HERE = Path(__file__).resolve().parent
 LABELS = ["O"] + [f"{prefix}-{group}" for group in GROUPS for prefix in "BI"]
-VOCABULARY, LENGTH = 5000, 128
+VOCABULARY, LENGTH = 2000, 128
 
 
 def make_tokenizer(seed):
-    """A cased WordPiece vocabulary of the generated sentences and of the guide's questions and answers."""
+    """A cased WordPiece vocabulary, small so that names are seen in pieces, of the generated sentences and of the guide's questions and answers."""
     generator = Generator(seed)
     sentences = [generator.sentence()[0] for _ in range(60000)]
     for path in sorted((HERE.parent / "guide/corpus").glob("*.qa")):
@@ -71,7 +71,7 @@ def batches(tokenizer, rng, size, seed):
             ids[row, :n] = torch.tensor(encoding.ids[:n])
             mask[row, :n] = 1
             target[row, :n] = torch.tensor(labels_of(encoding, entities)[:n])
-        drop = torch.tensor([rng.random() < 0.03 for _ in range(ids.numel())]).view_as(ids) & (ids > 4)
+        drop = torch.tensor([rng.random() < 0.05 for _ in range(ids.numel())]).view_as(ids) & (ids > 4)
         ids[drop] = 1
         # Sentences alone are short; every position has to be learnt, as windows of long texts are full.
         shift = rng.randrange(LENGTH - longest + 1) if rng.random() < 0.5 else 0
@@ -80,7 +80,7 @@ def batches(tokenizer, rng, size, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=2800)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=HERE / "model")
     args = parser.parse_args()
@@ -91,7 +91,7 @@ def main():
     tokenizer = make_tokenizer(args.seed)
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(), hidden_size=128, num_hidden_layers=3, num_attention_heads=4,
-        intermediate_size=512, max_position_embeddings=LENGTH, type_vocab_size=2, pad_token_id=0,
+        intermediate_size=512, max_position_embeddings=LENGTH, hidden_dropout_prob=0.15, type_vocab_size=2, pad_token_id=0,
         id2label=dict(enumerate(LABELS)), label2id={label: i for i, label in enumerate(LABELS)},
     )  # fmt: skip
     model = BertForTokenClassification(config).train()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ahash::AHashMap;
 use serde_json::Value;
 use tokenizers::{
     AddedToken, Tokenizer, decoders::wordpiece::WordPiece as Decoder, models::wordpiece::WordPiece,
@@ -33,7 +34,7 @@ pub(crate) fn read(folder: &Path) -> Result<Tokenizer, TokenizerError> {
     };
     let lowercase = config["do_lower_case"].as_bool().unwrap_or(true);
     let unknown = name("unk_token", "[UNK]");
-    let vocabulary: Vec<_> =
+    let vocabulary: AHashMap<_, _> =
         (0..).zip(text.lines()).map(|(id, line)| (line.trim_end_matches('\r').to_owned(), id)).collect();
     let model = WordPiece::builder().vocab(vocabulary).unk_token(unknown.clone()).build();
     let mut tokenizer = Tokenizer::new(model.map_err(|error| invalid(error.to_string()))?);

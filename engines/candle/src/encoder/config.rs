@@ -226,12 +226,10 @@ fn labels(json: &Json) -> Result<Vec<String>, EngineError> {
     };
     (0..named.len())
         .map(|i| {
-            let name = &named.get(&i.to_string()).unwrap_or(&serde_json::Value::Null);
-            name.as_str().map(str::to_owned).ok_or_else(|| {
-                json.wrong(
-                    "id2label",
-                    format!("a name for each of 0 to {}, not {} for {i}", named.len() - 1, shown(name)),
-                )
+            let name = named.get(&i.to_string());
+            name.and_then(|name| name.as_str()).map(str::to_owned).ok_or_else(|| {
+                let got = name.map_or_else(|| "nothing".into(), shown);
+                json.wrong("id2label", format!("a name for each of 0 to {}, not {got} for {i}", named.len() - 1))
             })
         })
         .collect()

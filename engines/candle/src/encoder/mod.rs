@@ -15,8 +15,6 @@ mod model;
 mod ner;
 mod pooling;
 mod rerank;
-#[cfg(test)]
-mod tests;
 mod weights;
 
 use std::sync::Arc;

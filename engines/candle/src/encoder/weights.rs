@@ -109,7 +109,7 @@ pub(super) fn build<M>(
     anchor: &str,
     progress: Progress<'_>,
     build: impl FnOnce(&Finder<'_>) -> Result<M>,
-) -> Result<M, EngineError> {
+) -> std::result::Result<M, EngineError> {
     let found = source.weights.names().find_map(|name| name.strip_suffix(anchor));
     let prefix =
         found.ok_or_else(|| source.invalid(format!("no tensor {anchor}, with or without a prefix")))?.to_owned();
