@@ -11,12 +11,12 @@ use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
     app::{
-        CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, PullApi, ServerApi, StoreApi,
-        TransferApi,
+        CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, NerApi, PullApi, ServerApi,
+        StoreApi, TransferApi,
     },
     docs,
     http::envelope::Envelope,
-    openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
+    openai::{ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, TokensApi},
     page,
     state::State,
 };
@@ -79,6 +79,8 @@ pub(crate) enum ApiTags {
     Completions,
     /// Vectors of texts
     Embeddings,
+    /// Tasks without a dialogue: names in texts, relevance
+    Tasks,
     /// Which models there are; loading, unloading and downloading them
     Models,
     /// Texts to tokens and back
@@ -95,6 +97,7 @@ type Apis = (
     (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
+    (NerApi, RerankApi),
     CompareApi,
     ServerApi,
 );
@@ -106,6 +109,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (ChatApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
+        (NerApi(s()), RerankApi(s())),
         CompareApi(s()),
         ServerApi(s()),
     );
@@ -127,7 +131,9 @@ pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Res
         .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
         .nest("/docs", Route::new().at("/", docs::endpoint(docs)))
         .nest_no_strip("/v1", service.clone())
+        .nest_no_strip("/v2", service.clone())
         .nest_no_strip("/api", service.clone())
+        .at("/rerank", service.clone())
         .at("/health", service.clone())
         .at("/metrics", service);
     Envelope::new(page::mount(routes, page::BUILT), state.config)

@@ -52,7 +52,11 @@ fn tags_like_transformers(name: &str) {
             found.entities.iter().map(|e| (e.group.as_str(), chars(e.start), chars(e.end), e.score)).collect();
         assert_eq!(got.len(), expected.len(), "{case}\n{got:?}");
         for ((group, start, end, score), expected) in got.into_iter().zip(expected) {
-            assert_eq!((group, start, end), (expected[0].as_str().unwrap(), expected[2].as_u64().unwrap(), expected[3].as_u64().unwrap()), "{case}");
+            assert_eq!(
+                (group, start, end),
+                (expected[0].as_str().unwrap(), expected[2].as_u64().unwrap(), expected[3].as_u64().unwrap()),
+                "{case}"
+            );
             assert!((f64::from(score) - expected[1].as_f64().unwrap()).abs() < 1e-4, "{score} in {case}");
             names += 1;
         }
@@ -83,7 +87,8 @@ fn modernbert_tags_like_transformers() {
 fn embeds_like_transformers(name: &str) {
     let (tokenizer, mut embedder) = load(folder(name)).unwrap().embedder.unwrap();
     let cases = golden(name);
-    let inputs: Vec<_> = cases.iter().map(|case| tokenizer.encode(&text(&case["text"]), true, false).unwrap()).collect();
+    let inputs: Vec<_> =
+        cases.iter().map(|case| tokenizer.encode(&text(&case["text"]), true, false).unwrap()).collect();
     let together = embedder.embed(&inputs, &|| false).unwrap();
     for ((case, input), vector) in cases.iter().zip(&inputs).zip(&together) {
         let expected: Vec<f32> = serde_json::from_value(case["vector"].clone()).unwrap();
@@ -186,7 +191,11 @@ fn a_config_that_disagrees_with_the_weights_is_refused_with_the_tensor() {
         let error = load(folder.path().into()).err().unwrap().to_string();
         assert!(error.contains(tensor), "{field}: {error}");
     }
-    for (field, value) in [("num_attention_heads", Value::from(5)), ("hidden_act", "quux".into()), ("id2label", serde_json::json!({"7": "x"}))] {
+    for (field, value) in [
+        ("num_attention_heads", Value::from(5)),
+        ("hidden_act", "quux".into()),
+        ("id2label", serde_json::json!({"7": "x"})),
+    ] {
         let folder = copy("ner-bert");
         change(&folder, "config.json", |config| config[field] = value.clone());
         let error = load(folder.path().into()).err().unwrap().to_string();
@@ -197,7 +206,9 @@ fn a_config_that_disagrees_with_the_weights_is_refused_with_the_tensor() {
 #[test]
 fn a_classifier_of_texts_is_no_reranker() {
     let folder = copy("rerank-bert");
-    change(&folder, "config.json", |config| config["id2label"] = serde_json::json!({"0": "bad", "1": "good", "2": "so so"}));
+    change(&folder, "config.json", |config| {
+        config["id2label"] = serde_json::json!({"0": "bad", "1": "good", "2": "so so"})
+    });
     let error = CandleEngine.inspect(&ModelSource::Path(folder.path().into())).unwrap_err();
     assert!(matches!(error, EngineError::Unsupported { .. }), "{error}");
 }

@@ -10,7 +10,9 @@ use tern_engine::{
 use crate::{
     decoder::EchoDecoder,
     embedder::{DIMENSIONS, EchoEmbedder},
+    ranking::EchoReranker,
     scripts::{Fault, SCRIPTS, Script, Settings},
+    tagger::EchoTagger,
     vocabulary::Vocabulary,
 };
 
@@ -116,6 +118,15 @@ impl Engine for EchoEngine {
         if settings.capabilities.contains(&Capability::Embedding) {
             let embedder = EchoEmbedder::new(&settings);
             return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Ner) {
+            return Ok(LoadedModel { tagger: Some(Box::new(EchoTagger::new(&settings))), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Rerank) {
+            return Ok(LoadedModel {
+                reranker: Some(Box::new(EchoReranker::new(&settings))),
+                ..LoadedModel::new(info)
+            });
         }
         let decoder = EchoDecoder::new(settings, options);
         Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })

@@ -16,8 +16,10 @@ pub mod decoder;
 pub mod embedder;
 pub mod engine;
 mod kv;
+mod ranking;
 pub mod reply;
 pub mod scripts;
+mod tagger;
 pub mod vocabulary;
 
 pub use engine::EchoEngine;

@@ -190,7 +190,12 @@ async fn every_example_is_a_request_that_works() {
             continue;
         }
         // The model of most examples is the built-in one, which is not here.
-        let model = if name.contains("embeddings") { "echo-embed" } else { "echo" };
+        let model = match &*name {
+            name if name.contains("embeddings") => "echo-embed",
+            name if name.contains("/ner") => "echo-ner",
+            name if name.contains("rerank") => "echo-rerank",
+            _ => "echo",
+        };
         let path = name.split_once(' ').unwrap().1;
         if path == "/api/models/pull" {
             // Would ask the hub; the name is one of the table.

@@ -53,7 +53,7 @@ impl Reranker for EncoderReranker {
                 let pair = self.tokenizer.pair(query, document)?;
                 if pair.tokens.len() > most {
                     let (index, got) = (part * TOGETHER + i, pair.tokens.len());
-                    return Err(EngineError::Failed(format!(
+                    return Err(EngineError::InvalidInput(format!(
                         "the query and document {index} have {got} tokens together, the model reads at most {most}"
                     )));
                 }
