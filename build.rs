@@ -12,12 +12,30 @@ const GUIDES: [(&str, &str); 2] = [
     ("models/guide/tern-guide.gguf", "TERN_GUIDE_Q8_0_SHA256"),
 ];
 
+/// The files of the model that finds names; one checksum of all of them, in this order.
+const NER: [&str; 4] = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     stamp_version();
     for (file, variable) in GUIDES {
         stamp_guide(file, variable);
     }
+    stamp_ner();
+}
+
+fn stamp_ner() {
+    let mut hash = Sha256::new();
+    for name in NER {
+        let file = format!("models/ner/model/{name}");
+        println!("cargo::rerun-if-changed={file}");
+        match fs::read(&file) {
+            Ok(bytes) => hash.update(&bytes),
+            Err(error) => println!("cargo::error={file}: {error}. models/ner/train.py makes it"),
+        }
+    }
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo::rustc-env=TERN_NER_SHA256={hash}");
 }
 
 fn stamp_version() {

@@ -1,7 +1,7 @@
 //! The built-in models: their bytes are in the binary, and engines read files.
 //!
-//! One model in two forms, so that what 1.58 bits cost and save can be seen without a download. The ternary one is the
-//! default, where the engine for it is compiled in.
+//! One model that talks in two forms, so that what 1.58 bits cost and save can be seen without a download. The ternary one is the
+//! default, where the engine for it is compiled in. Beside them a small one that finds names in texts, a folder.
 //!
 //! On disk they are `DATA/builtin/ID-<first 12 hex digits of the sha256>.gguf`, so that two versions of Tern on one data
 //! folder do not overwrite each other's models.
@@ -51,6 +51,19 @@ const GUIDES: [Guide; 2] = [
 #[cfg(not(feature = "bitnet"))]
 const GUIDES: [Guide; 1] = [Guide { id: "tern-guide", bytes: Q8_0, sha256: Q8_0_SHA256 }];
 
+/// The folder of the model that finds names, and its files. `config.json` is written last: without it there is no model yet.
+#[cfg(feature = "candle")]
+const NER: (&str, &str, [(&str, &[u8]); 4]) = (
+    "tern-ner",
+    env!("TERN_NER_SHA256"),
+    [
+        ("tokenizer.json", include_bytes!("../models/ner/model/tokenizer.json")),
+        ("tokenizer_config.json", include_bytes!("../models/ner/model/tokenizer_config.json")),
+        ("model.safetensors", include_bytes!("../models/ner/model/model.safetensors")),
+        ("config.json", include_bytes!("../models/ner/model/config.json")),
+    ],
+);
+
 /// The built-in models on disk. Temporary files go when this is dropped.
 #[derive(Debug)]
 pub struct Builtin {
@@ -83,20 +96,46 @@ impl Builtin {
     }
 }
 
-/// Makes sure of the files in `folder`. Whoever reads one sees it whole or not at all.
+/// Makes sure of the files in `folder`.
 fn put(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let each = GUIDES.iter().map(|guide| {
         let path = folder.join(format!("{}-{}.gguf", guide.id, &guide.sha256[..12]));
-        // Compared in full: a damaged file would answer nonsense, and reading it costs a millisecond.
-        if !fs::read(&path).is_ok_and(|bytes| bytes == guide.bytes) {
-            fs::create_dir_all(folder)?;
-            let mut file = NamedTempFile::new_in(folder)?;
-            file.write_all(guide.bytes)?;
-            file.persist(&path)?;
-        }
+        put_file(&path, guide.bytes)?;
         Ok((guide.id.to_owned(), path))
     });
-    each.collect()
+    let mut all = each.collect::<io::Result<Vec<_>>>()?;
+    put_folders(folder, &mut all)?;
+    Ok(all)
+}
+
+#[cfg(feature = "candle")]
+fn put_folders(folder: &Path, all: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    let (id, sha256, files) = NER;
+    let path = folder.join(format!("{id}-{}", &sha256[..12]));
+    for (name, bytes) in files {
+        put_file(&path.join(name), bytes)?;
+    }
+    all.push((id.to_owned(), path));
+    Ok(())
+}
+
+#[cfg(not(feature = "candle"))]
+fn put_folders(_: &Path, _: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes sure of a file. Whoever reads it sees it whole or not at all.
+fn put_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Compared in full: a damaged file would answer nonsense, and reading it costs a millisecond.
+    if fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -122,7 +161,22 @@ mod tests {
         Builtin::place(data.path()).unwrap();
         assert!(whole(&builtin));
         let left = fs::read_dir(data.path().join("builtin")).unwrap().count();
-        assert_eq!(left, GUIDES.len(), "a temporary file was left");
+        assert_eq!(left, builtin.files.len(), "a temporary file was left");
+    }
+
+    #[cfg(feature = "candle")]
+    #[test]
+    fn the_folder_of_the_names_is_whole_and_repaired_when_damaged() {
+        let data = tempfile::tempdir().unwrap();
+        let builtin = Builtin::place(data.path()).unwrap();
+        let (_, folder) = builtin.files.iter().find(|(id, _)| id == "tern-ner").unwrap();
+        fs::write(folder.join("model.safetensors"), b"not ours").unwrap();
+        fs::remove_file(folder.join("config.json")).unwrap();
+        Builtin::place(data.path()).unwrap();
+        for (name, bytes) in NER.2 {
+            assert!(fs::read(folder.join(name)).unwrap() == bytes, "{name}");
+        }
+        assert_eq!(fs::read_dir(folder).unwrap().count(), NER.2.len(), "a temporary file was left");
     }
 
     #[test]

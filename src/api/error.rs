@@ -179,7 +179,7 @@ impl From<RegistryError> for ApiError {
                     Self { status: 400, message, param: Some("model".into()), code: Some("model_unusable") }
                 }
                 EngineError::Cancelled => Self::new(503, "model_unloaded", message),
-                EngineError::Failed(_) => Self::new(500, "model_load_failed", message),
+                EngineError::InvalidInput(_) | EngineError::Failed(_) => Self::new(500, "model_load_failed", message),
             },
             RegistryError::InUse { .. } => Self::new(409, "model_in_use", message),
             RegistryError::ShuttingDown => Self::new(503, "shutting_down", message),
@@ -220,6 +220,7 @@ impl From<TaskError> for ApiError {
         let message = error.to_string();
         match error {
             TaskError::QueueFull(_) => Self::new(503, "overloaded", message),
+            TaskError::Engine(EngineError::InvalidInput(_)) => Self::invalid("input", message),
             TaskError::Engine(EngineError::Cancelled) => Self::new(503, "model_unloaded", message),
             TaskError::Engine(_) => Self::new(500, "engine_error", message),
         }

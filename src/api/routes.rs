@@ -11,12 +11,12 @@ use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
     app::{
-        CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, OcrApi, PullApi,
-        ServerApi, StoreApi, TransferApi,
+        CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, NerApi, OcrApi,
+        PullApi, ServerApi, StoreApi, TransferApi,
     },
     docs,
     http::envelope::Envelope,
-    openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, TokensApi},
+    openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, TokensApi},
     page,
     state::State,
 };
@@ -79,6 +79,8 @@ pub(crate) enum ApiTags {
     Completions,
     /// Vectors of texts
     Embeddings,
+    /// Tasks without a dialogue: names in texts, relevance
+    Tasks,
     /// Which models there are; loading, unloading and downloading them
     Models,
     /// Texts to tokens and back
@@ -99,7 +101,7 @@ type Apis = (
     (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
-    (OcrApi, CaptionsApi, AudioApi),
+    (OcrApi, CaptionsApi, AudioApi, NerApi, RerankApi),
     CompareApi,
     ServerApi,
 );
@@ -111,7 +113,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (ChatApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
-        (OcrApi(s()), CaptionsApi(s()), AudioApi(s())),
+        (OcrApi(s()), CaptionsApi(s()), AudioApi(s()), NerApi(s()), RerankApi(s())),
         CompareApi(s()),
         ServerApi(s()),
     );
@@ -133,7 +135,9 @@ pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Res
         .at("/openapi.json", get(make_sync(move |_| json(description.clone()))))
         .nest("/docs", Route::new().at("/", docs::endpoint(docs)))
         .nest_no_strip("/v1", service.clone())
+        .nest_no_strip("/v2", service.clone())
         .nest_no_strip("/api", service.clone())
+        .at("/rerank", service.clone())
         .at("/health", service.clone())
         .at("/metrics", service);
     Envelope::new(page::mount(routes, page::BUILT), state.config)

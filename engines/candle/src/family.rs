@@ -3,7 +3,7 @@
 use tern_engine::{Cost, EngineError, LoadOptions, LoadedModel, ModelInfo, Progress};
 use tern_folder::Json;
 
-use crate::{source::Source, speech::Speech, text::Text, vision::BlipFamily};
+use crate::{encoder::Encoders, source::Source, speech::Speech, text::Text, vision::BlipFamily};
 
 /// Architectures that one module computes.
 pub(crate) trait Family: Send + Sync {
@@ -28,5 +28,5 @@ pub(crate) trait Family: Send + Sync {
 
 /// All of them, in the order in which they are asked.
 pub(crate) fn families() -> &'static [&'static dyn Family] {
-    &[&Text, &BlipFamily, &Speech]
+    &[&Text, &Encoders, &BlipFamily, &Speech]
 }

@@ -41,6 +41,9 @@ pub enum EngineError {
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// What was given is nothing that the model can take: too long, a language that it does not know. The caller can do better.
+    #[error("{0}")]
+    InvalidInput(String),
     /// The engine itself failed.
     #[error("engine failure: {0}")]
     Failed(String),

@@ -78,7 +78,7 @@ pub trait Reranker: Send {
     /// Scores each document; one result each, in order.
     ///
     /// # Errors
-    /// `Cancelled`; `Failed`, also for a pair longer than `max_tokens`, which is never cut in silence.
+    /// `Cancelled`; `Failed`; `InvalidInput` for a pair longer than `max_tokens`, which is never cut in silence.
     fn score(
         &mut self,
         query: &str,

@@ -11,8 +11,10 @@ use crate::{
     decoder::EchoDecoder,
     embedder::{DIMENSIONS, EchoEmbedder},
     pictures::{EchoDescriber, EchoReader},
+    ranking::EchoReranker,
     scripts::{Fault, SCRIPTS, Script, Settings},
     speech::EchoTranscriber,
+    tagger::EchoTagger,
     vocabulary::Vocabulary,
 };
 
@@ -130,6 +132,15 @@ impl Engine for EchoEngine {
         if settings.capabilities.contains(&Capability::Transcription) {
             let transcriber = EchoTranscriber { step: settings.step };
             return Ok(LoadedModel { transcriber: Some(Box::new(transcriber)), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Ner) {
+            return Ok(LoadedModel { tagger: Some(Box::new(EchoTagger::new(&settings))), ..LoadedModel::new(info) });
+        }
+        if settings.capabilities.contains(&Capability::Rerank) {
+            return Ok(LoadedModel {
+                reranker: Some(Box::new(EchoReranker::new(&settings))),
+                ..LoadedModel::new(info)
+            });
         }
         let decoder = EchoDecoder::new(settings, options);
         Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })

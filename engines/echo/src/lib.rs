@@ -18,9 +18,13 @@ pub mod embedder;
 pub mod engine;
 mod kv;
 pub mod pictures;
+mod ranking;
+pub mod reply;
 pub mod reply;
 pub mod scripts;
+pub mod scripts;
 pub mod speech;
+mod tagger;
 pub mod vocabulary;
 
 pub use engine::EchoEngine;

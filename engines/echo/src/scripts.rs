@@ -385,6 +385,23 @@ pub(crate) const SCRIPTS: &[Script] = &[
         template: false,
         ..PLAIN
     },
+    Script {
+        id: "echo-ner",
+        description: "Finds names: words with a capital letter within a sentence.",
+        capabilities: &[Capability::Ner],
+        reply: Reply::Silent,
+        template: false,
+        ..PLAIN
+    },
+    Script {
+        id: "echo-rerank",
+        description: "Scores documents by the words that they share with the query; 512 tokens of both together.",
+        capabilities: &[Capability::Rerank],
+        reply: Reply::Silent,
+        context: 512,
+        template: false,
+        ..PLAIN
+    },
     Script { id: "echo-noload", description: "Cannot be loaded.", fault: Fault::Load, ..PLAIN },
     Script { id: "echo-slowload", description: "Takes a second to load, with progress.", load_ms: 1000, ..PLAIN },
     Script { id: "echo-notemplate", description: "Has no chat template; otherwise as echo.", template: false, ..PLAIN },

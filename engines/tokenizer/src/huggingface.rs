@@ -16,6 +16,7 @@ use crate::{
     gguf::{around, byte, unescape},
     metadata,
     pieces::{Kind, Pieces},
+    wordpiece,
 };
 
 /// Most ids. The largest published vocabulary has 262 144 tokens; an added token may claim any id.
@@ -26,7 +27,7 @@ pub struct HfTokenizer {
     // Reads control tokens in a text.
     reading: tokenizers::Tokenizer,
     // Leaves them text. Two, because this is a setting of the whole tokenizer.
-    plain: tokenizers::Tokenizer,
+    pub(crate) plain: tokenizers::Tokenizer,
     pieces: Pieces,
     bos: Option<Token>,
     eos: Option<Token>,
@@ -55,13 +56,20 @@ enum Spelling {
 
 impl HfTokenizer {
     /// Reads `tokenizer.json` and, where they are, `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `generation_config.json` and `config.json`.
+    /// `generation_config.json` and `config.json`. Where there is no `tokenizer.json`, the `vocab.txt` of a WordPiece.
     ///
     /// # Errors
     /// The file that is missing or wrong; a decoder that is not known.
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let path = folder.join("tokenizer.json");
         let invalid = |message: String| TokenizerError::Invalid { path: path.clone(), message };
+        if !path.exists() {
+            if !folder.join("vocab.txt").exists() {
+                let message = "no tokenizer: neither tokenizer.json nor vocab.txt is in the folder".into();
+                return Err(TokenizerError::Invalid { path: folder.into(), message });
+            }
+            return Self::new(wordpiece::read(folder)?, Spelling::WordPiece, &Around::read(folder)?, &path);
+        }
         let bytes = folder::bytes(&path)?;
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(format!("not JSON: {error}")))?;
         let spelling = spelling(&json["decoder"])?;
@@ -171,7 +179,7 @@ impl Tokenizer for HfTokenizer {
 }
 
 /// The file describes what runs, and the crate does not promise to survive every description.
-fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+pub(crate) fn guarded<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("the tokenizers crate panicked".into()),

@@ -19,13 +19,16 @@ mod gguf;
 mod huggingface;
 mod metadata;
 mod pieces;
+mod places;
 mod pre;
 mod spelled;
 mod spm;
+mod wordpiece;
 
 pub use error::TokenizerError;
 pub use gguf::{GgufTokenizer, Overrides};
 pub use huggingface::HfTokenizer;
+pub use places::{Pair, Piece};
 
 /// Longest text that is tokenized, in bytes: several times what fits the longest contexts there are. The llama engine
 /// has the same limit.

@@ -130,7 +130,7 @@ impl EmbeddingsApi {
     /// Create embeddings
     ///
     /// Gives each text a vector of length one; texts of like meaning get vectors of like direction. Needs an embedding
-    /// model: a GGUF file of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
+    /// model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
     #[oai(path = "/embeddings", method = "post", operation_id = "createEmbedding")]
     async fn embeddings(&self, request: ApiBody<EmbeddingRequest>) -> Result<ApiJson<EmbeddingList>, ErrorReply> {
         Ok(ApiJson(embed(&self.0, request.0).await?))

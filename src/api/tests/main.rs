@@ -23,4 +23,5 @@ mod openapi; // the description itself, and its examples
 mod page; // the page: its views, its headers, and that the API is never mistaken for it
 mod parameters; // values out of range, prompts that do not fit, models that cannot do it
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
+mod tasks; // names in texts, relevance
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full

@@ -190,7 +190,13 @@ async fn every_example_is_a_request_that_works() {
             continue;
         }
         // The model of most examples is the built-in one, which is not here.
-        let of_task = [("embeddings", "echo-embed"), ("ocr", "echo-ocr"), ("caption", "echo-caption")];
+        let of_task = [
+            ("embeddings", "echo-embed"),
+            ("/ner", "echo-ner"),
+            ("rerank", "echo-rerank"),
+            ("ocr", "echo-ocr"),
+            ("caption", "echo-caption"),
+        ];
         let model = of_task.iter().find(|(part, _)| name.contains(part)).map_or("echo", |(_, model)| model);
         let path = name.split_once(' ').unwrap().1;
         if path == "/api/models/pull" {
