@@ -61,6 +61,8 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// Answers requests that name an unknown model.
     pub fallback_model: Option<String>,
+    /// Whether images may be named by http and https URLs.
+    pub allow_image_urls: bool,
 }
 
 /// Why the settings were refused.
@@ -288,6 +290,7 @@ fn complete_server(server: ServerArgs, default_model: &str) -> Result<ServerConf
         body_limit: body_limit as usize,
         no_store: server.no_store.unwrap_or(false),
         grace: server.grace.map_or(Duration::from_secs(30), |span| span.0),
+        allow_image_urls: server.allow_image_urls.unwrap_or(false),
         fallback_model: server.fallback_model.unwrap_or(false).then(|| default_model.to_owned()),
     })
 }

@@ -184,6 +184,13 @@ pub struct ServerArgs {
     #[arg(long, env = "TERN_FALLBACK_MODEL", num_args = 0..=1, default_missing_value = "true", require_equals = true,
           value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub fallback_model: Option<bool>,
+    /// Fetch images that a message names by http or https URL.
+    ///
+    /// The server then connects to hosts that its clients choose, though never to this machine or its network: addresses
+    /// that are not public are refused, behind redirects too. Without it images come as data URLs.
+    #[arg(long, env = "TERN_ALLOW_IMAGE_URLS", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+          value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub allow_image_urls: Option<bool>,
 }
 
 /// Shape of log lines.
@@ -332,6 +339,7 @@ impl ServerArgs {
             no_store: self.no_store.or(lower.no_store),
             grace: self.grace.or(lower.grace),
             fallback_model: self.fallback_model.or(lower.fallback_model),
+            allow_image_urls: self.allow_image_urls.or(lower.allow_image_urls),
         }
     }
 }

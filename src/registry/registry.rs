@@ -332,7 +332,8 @@ impl Registry {
         let text = match model.text {
             None => None,
             Some(text) => {
-                let chat = Arc::new(self.chat_model(&entry, &model.info, text.tokenizer.clone())?);
+                let chat = self.chat_model(&entry, &model.info, text.tokenizer.clone())?;
+                let chat = Arc::new(chat.with_vision(text.vision));
                 let scheduler = Scheduler::start(
                     text.decoder,
                     text.tokenizer.clone(),

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, KvType, ModelInfo, Reranker, TextReader,
+    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, ImageEncoder, KvType, ModelInfo, Reranker, TextReader,
     Tokenizer, Transcriber,
 };
 
@@ -159,6 +159,8 @@ pub struct TextModel {
     pub tokenizer: Arc<dyn Tokenizer>,
     /// Goes to the scheduler's thread.
     pub decoder: Box<dyn Decoder>,
+    /// Prepares images for it; `None` for a model that cannot see.
+    pub vision: Option<Arc<dyn ImageEncoder>>,
 }
 
 /// A loaded model: a set of capabilities, most often one.

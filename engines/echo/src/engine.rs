@@ -3,13 +3,14 @@
 use std::{path::PathBuf, sync::Arc, thread};
 
 use tern_engine::{
-    Capability, Cost, Engine, EngineBuild, EngineError, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
+    Capability, Cost, Engine, EngineBuild, EngineError, ImageEncoder, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
     TextModel, Tokenizer,
 };
 
 use crate::{
     decoder::EchoDecoder,
     embedder::{DIMENSIONS, EchoEmbedder},
+    images::EchoEyes,
     scripts::{Fault, SCRIPTS, Script, Settings},
     vocabulary::Vocabulary,
 };
@@ -117,7 +118,9 @@ impl Engine for EchoEngine {
             let embedder = EchoEmbedder::new(&settings);
             return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
         }
-        let decoder = EchoDecoder::new(settings, options);
-        Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })
+        let sees = settings.capabilities.contains(&Capability::Vision);
+        let vision = sees.then(|| Arc::new(EchoEyes) as Arc<dyn ImageEncoder>);
+        let decoder = Box::new(EchoDecoder::new(settings, options));
+        Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder, vision }), ..LoadedModel::new(info) })
     }
 }

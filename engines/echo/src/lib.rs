@@ -15,6 +15,7 @@ mod readme {}
 pub mod decoder;
 pub mod embedder;
 pub mod engine;
+mod images;
 mod kv;
 pub mod reply;
 pub mod scripts;

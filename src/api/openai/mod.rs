@@ -6,6 +6,7 @@ mod chat_types;
 mod completions;
 mod completions_stream;
 mod embeddings;
+mod images;
 mod logprobs;
 mod models;
 mod sampling;
