@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 use tern_engine::{Head, KvType};
-use tern_registry::{RegistryConfig, TemplateOverride, machine};
+use tern_registry::{ProjectorOf, RegistryConfig, TemplateOverride, machine};
 
 use crate::{
     builtin, cli,
@@ -143,6 +143,7 @@ impl Config {
         let default_model = models.default_model.clone().unwrap_or_else(|| builtin::ID.to_owned());
         require_files("model", &places.models)?;
         require_files("template", &models.templates)?;
+        require_files("mmproj", &models.mmprojs)?;
         Ok(Self {
             file,
             models_dir: places.models_dir.unwrap_or_else(|| data_dir.join("models")),
@@ -176,7 +177,7 @@ impl Layer {
         let mut layer = Self { places: part(path, text)?, models: part(path, text)?, server: part(path, text)? };
         // A file means the same from wherever tern is started.
         let folder = path.parent().unwrap_or(Path::new(""));
-        let named = layer.places.models.iter_mut().chain(&mut layer.models.templates).map(|named| &mut named.path);
+        let named = layer.places.models.iter_mut().chain(&mut layer.models.templates).chain(&mut layer.models.mmprojs).map(|named| &mut named.path);
         let folders = layer.places.data_dir.iter_mut().chain(&mut layer.places.models_dir);
         named.chain(folders).for_each(|path| *path = resolve(folder, path));
         Ok(layer)
@@ -260,6 +261,7 @@ fn complete_registry(models: ModelArgs, data_dir: &Path) -> RegistryConfig {
         memory_budget,
         rewritten_dir: Some(data_dir.join("rewritten")),
         echo: models.echo.unwrap_or(default.echo),
+        projectors: models.mmprojs.into_iter().map(|p| ProjectorOf { model: p.name, path: p.path }).collect(),
         templates: models.templates.into_iter().map(|t| TemplateOverride { model: t.name, path: t.path }).collect(),
     }
 }

@@ -139,6 +139,13 @@ pub struct ModelArgs {
     #[arg(long = "template", env = "TERN_TEMPLATE", value_name = "ID=FILE", value_delimiter = ',')]
     #[serde(deserialize_with = "table")]
     pub templates: Vec<Named>,
+    /// Let model ID see with the projector in PATH instead of one that lies beside it. Repeatable; in the file a table
+    /// [mmprojs] with lines ID = "PATH".
+    ///
+    /// A file with mmproj in its name in the model's own folder is found by itself.
+    #[arg(long = "mmproj", env = "TERN_MMPROJ", value_name = "ID=PATH", value_delimiter = ',')]
+    #[serde(deserialize_with = "table")]
+    pub mmprojs: Vec<Named>,
 }
 
 /// What the server does beyond running models.
@@ -322,6 +329,7 @@ impl ModelArgs {
             echo: self.echo.or(lower.echo),
             default_model: self.default_model.or(lower.default_model),
             templates: join(self.templates, lower.templates),
+            mmprojs: join(self.mmprojs, lower.mmprojs),
         }
     }
 }

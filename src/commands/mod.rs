@@ -72,10 +72,7 @@ impl Given {
 
     /// Its file, if it has one.
     pub fn path(&self) -> Option<&Path> {
-        match &self.source {
-            ModelSource::Path(path) => Some(path),
-            ModelSource::Script(_) => None,
-        }
+        self.source.path()
     }
 }
 

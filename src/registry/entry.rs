@@ -34,8 +34,7 @@ impl ModelEntry {
 
     /// Bytes of its file, or of all its parts; `None` for a script, or when a part cannot be seen. Asks the file system.
     pub fn file_bytes(&self) -> Option<u64> {
-        let ModelSource::Path(path) = &self.source else { return None };
-        let parts = tern_catalog::all_parts(path.to_str()?);
+        let parts = tern_catalog::all_parts(self.source.path()?.to_str()?);
         parts.iter().map(|part| std::fs::metadata(part).ok().map(|file| file.len())).sum()
     }
 }

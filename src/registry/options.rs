@@ -42,6 +42,17 @@ pub struct RegistryConfig {
     pub echo: bool,
     /// Chat templates that replace the ones in the files.
     pub templates: Vec<TemplateOverride>,
+    /// Projectors that do not lie beside their models.
+    pub projectors: Vec<ProjectorOf>,
+}
+
+/// A projector (mmproj) that lets a model see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectorOf {
+    /// Model id or alias.
+    pub model: String,
+    /// Its file.
+    pub path: PathBuf,
 }
 
 /// A chat template that replaces the one in the file.
@@ -109,6 +120,7 @@ impl Default for RegistryConfig {
             rewritten_dir: None,
             echo: false,
             templates: Vec::new(),
+            projectors: Vec::new(),
         }
     }
 }

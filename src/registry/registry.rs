@@ -59,7 +59,7 @@ impl Registry {
     /// A registry over the models of `catalog`. Must be called within a tokio runtime: idle models are unloaded by a
     /// task that lives as long as the registry.
     pub fn new(catalog: Catalog, config: RegistryConfig) -> Self {
-        let table = Table::new(catalog, config.echo);
+        let table = Table::new(catalog, config.echo, config.projectors.clone());
         let inner = Inner { table, config, slots: Mutex::default(), closing: AtomicBool::new(false) };
         let registry = Self(Arc::new(inner));
         registry.spawn_reaper();

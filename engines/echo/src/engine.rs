@@ -35,8 +35,8 @@ impl EchoEngine {
         match source {
             ModelSource::Script(name) => Settings::parse(name)
                 .map_err(|message| EngineError::InvalidModel { path: PathBuf::from(name), message }),
-            ModelSource::Path(path) => Err(EngineError::Unsupported {
-                path: path.clone(),
+            other => Err(EngineError::Unsupported {
+                path: other.label(),
                 message: "engine \"echo\" runs scripts and reads no files".into(),
             }),
         }
