@@ -64,7 +64,7 @@ pub enum Resolution {
 pub struct RemoteInfo {
     /// The file; of a split model, its first part.
     pub file: HubFile,
-    /// Its files: one, or all parts of a split model.
+    /// Its files: one, or all parts of a split model, and the projector of one that sees.
     pub parts: Vec<String>,
     /// Bytes of all of them.
     pub bytes: u64,
@@ -139,8 +139,8 @@ impl Catalog {
         }
     }
 
-    /// Fetches a model (all parts of a split one), unless it is on disk already. Returns its path; of a split model,
-    /// that of the first part.
+    /// Fetches a model (all parts of a split one, and before it the projector of one that sees), unless it is on disk
+    /// already. Returns its path; of a split model, that of the first part.
     ///
     /// Two pulls of one file, in this process or another, transfer it once. Dropping the future stops it as `cancel`
     /// does; what was received stays, and the next pull goes on from there.
@@ -148,9 +148,11 @@ impl Catalog {
     /// # Errors
     /// See [`PullError`]. The state on disk is sound after each of them.
     pub async fn pull(&self, reference: &Reference, on: OnProgress<'_>, cancel: &Cancel) -> Result<PathBuf, PullError> {
-        let files = files(reference)?;
-        let paths = self.0.hub.download(&files, on, cancel).await?;
-        Ok(paths.into_iter().next().expect("a model has a file; otherwise a bug"))
+        // Who sees the model sees all that belongs to it.
+        let before = companions(reference, &files(reference)?[0]);
+        let all: Vec<_> = before.iter().cloned().chain(files(reference)?).collect();
+        let paths = self.0.hub.download(&all, on, cancel).await?;
+        Ok(paths.into_iter().nth(before.len()).expect("a model has a file; otherwise a bug"))
     }
 
     /// Asks the hub what a model consists of, without fetching it.
@@ -158,7 +160,8 @@ impl Catalog {
     /// # Errors
     /// See [`PullError`].
     pub async fn remote_info(&self, reference: &Reference) -> Result<RemoteInfo, PullError> {
-        let files = files(reference)?;
+        let mut files = files(reference)?;
+        files.extend(companions(reference, &files[0]));
         let mut bytes = 0;
         for file in &files {
             bytes += self.0.hub.size(file).await?;
@@ -190,6 +193,15 @@ fn files(reference: &Reference) -> Result<Vec<HubFile>, PullError> {
         },
     };
     Ok(split::all_parts(file.file()).into_iter().map(|part| file.sibling(part)).collect())
+}
+
+/// What comes with the model whose first file is `first`: of a row of the table, its companion.
+fn companions(reference: &Reference, first: &HubFile) -> Vec<HubFile> {
+    let row = match reference {
+        Reference::Name { name, quant, engine } => table::find(name, quant.as_deref(), engine.as_deref()),
+        Reference::File(file) => table::find_file(file.repo(), file.file()),
+    };
+    row.and_then(|(_, quant)| quant.companion).map(|companion| first.sibling(companion.to_owned())).into_iter().collect()
 }
 
 fn hub_file(quant: &table::Quant) -> HubFile {
