@@ -178,16 +178,44 @@ fn shapes(header: &Header, layers: u32, width: u32, patch: u32) -> Result<(), Pr
             shaped(header, &name(&format!("{part}.weight")), &[width])?;
             shaped(header, &name(&format!("{part}.bias")), &[width])?;
         }
-        let up = header.tensor(&name("ffn_up.weight"));
-        let inner = up.and_then(|up| up.shape.get(1).copied());
-        if let Some(inner) = inner {
-            for (part, shape) in [("ffn_up", [width, inner]), ("ffn_gate", [width, inner]), ("ffn_down", [inner, width])] {
+        // Older files have the names of the two matrices the wrong way round, and llama.cpp turns them.
+        let inner_of = |name: &str, side: usize| header.tensor(name).and_then(|tensor| tensor.shape.get(side).copied());
+        let swapped = inner_of(&name("ffn_down.weight"), 0) == Some(width);
+        let (up, down) = if swapped { ("ffn_down", "ffn_up") } else { ("ffn_up", "ffn_down") };
+        if let Some(inner) = inner_of(&name(&format!("{up}.weight")), 1) {
+            for (part, shape) in [(up, [width, inner]), ("ffn_gate", [width, inner]), (down, [inner, width])] {
                 shaped(header, &name(&format!("{part}.weight")), &shape)?;
                 shaped(header, &name(&format!("{part}.bias")), &shape[1..])?;
             }
         }
     }
     Ok(())
+}
+
+/// Towers with a fixed grid of patches, neighbours of which become one.
+fn pooled(header: &Header, kind: &str) -> Result<(), Problem> {
+    let number = |name: &str| u64::from(header.u32(&format!("clip.vision.{name}")).unwrap_or(0));
+    let (image, patch, width) = (number("image_size"), number("patch_size").max(1), number("embedding_length"));
+    let default = if kind == "gemma3" { 4 } else { 1 };
+    let merge = header.u32("clip.vision.projector.scale_factor").map_or(default, u64::from).max(1);
+    let side = image / patch;
+    if image % patch != 0 || side % merge != 0 {
+        return Err(Invalid(format!("clip.vision: images of {image} cannot be cut into patches of {patch}, {merge} by {merge}")));
+    }
+    shaped(header, "v.position_embd.weight", &[width, side * side])?;
+    if kind == "gemma3" {
+        shaped(header, "mm.soft_emb_norm.weight", &[width])?;
+        return match header.tensor("mm.input_projection.weight").and_then(|tensor| tensor.shape.get(1)) {
+            Some(rows) if *rows != width => Err(Invalid(format!("mm.input_projection.weight has {rows} rows, expected {width}"))),
+            _ => Ok(()),
+        };
+    }
+    match header.tensor("mm.model.fc.weight").and_then(|tensor| tensor.shape.first()) {
+        Some(columns) if *columns != width * merge * merge => {
+            Err(Invalid(format!("mm.model.fc.weight takes {columns} numbers, expected {}", width * merge * merge)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What comes out must be as wide as the model's hidden state. llama.cpp compares the width the projector claims; this compares
@@ -201,6 +229,9 @@ fn output(header: &Header, kind: &str, hidden_size: u32) -> Result<(), Problem> 
         }
         _ => return Ok(()),
     };
+    if ["idefics3", "gemma3"].contains(&kind) {
+        pooled(header, kind)?;
+    }
     let Some(last) = header.tensor(name) else { return Ok(()) };
     let got = last.shape.get(side).copied().unwrap_or(0);
     if got != u64::from(hidden_size) {

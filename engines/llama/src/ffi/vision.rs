@@ -167,7 +167,8 @@ impl Vision {
             }
             // SAFETY: `len` tokens lie there for as long as the chunk lives.
             let tokens = unsafe { slice::from_raw_parts(tokens, len) };
-            return Ok(Piece::Tokens(tokens.iter().map(|&token| token as Token).collect()));
+            // A model without one of the tokens that its kind of projector wants has -1 there.
+            return Ok(Piece::Tokens(tokens.iter().filter_map(|&token| Token::try_from(token).ok()).collect()));
         }
         if kind != sys::MTMD_INPUT_CHUNK_TYPE_IMAGE {
             return Err("the projector makes something else than an image of it".into());

@@ -18,3 +18,4 @@ mod loading;
 mod support;
 /// Text to tokens and back.
 mod tokenizer;
+mod vision;
