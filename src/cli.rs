@@ -358,6 +358,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "echo",
             "default_model",
             "templates",
+            "mmprojs",
         ],
     ),
     (
@@ -375,6 +376,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "memory_budget",
             "default_model",
             "templates",
+            "mmprojs",
         ],
     ),
     (
@@ -394,9 +396,13 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 5] = [
             "echo",
             "default_model",
             "templates",
+            "mmprojs",
         ],
     ),
-    ("bench", &["parallel", "queue", "cache_ram", "keep_alive", "tesseract", "echo", "default_model", "templates"]),
+    (
+        "bench",
+        &["parallel", "queue", "cache_ram", "keep_alive", "tesseract", "echo", "default_model", "templates", "mmprojs"],
+    ),
 ];
 
 /// The definition of all commands, with help that is to the point.
@@ -446,7 +452,7 @@ pub(crate) fn keys() -> Vec<String> {
     let serve = command.find_subcommand("serve").into_iter().flat_map(|serve| serve.get_arguments());
     let key = |flag: &str| match flag {
         "config" | "help" => None,
-        "model" | "template" => Some(format!("{flag}s")),
+        "model" | "template" | "mmproj" => Some(format!("{flag}s")),
         flag => Some(flag.to_owned()),
     };
     serve.filter_map(|arg| key(arg.get_long()?)).collect()

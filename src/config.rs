@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 use tern_engine::{Head, KvType};
-use tern_registry::{RegistryConfig, TemplateOverride, machine};
+use tern_registry::{ProjectorOf, RegistryConfig, TemplateOverride, machine};
 
 use crate::{
     builtin, cli,
@@ -61,6 +61,8 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// Answers requests that name an unknown model.
     pub fallback_model: Option<String>,
+    /// Whether images may be named by http and https URLs.
+    pub allow_image_urls: bool,
 }
 
 /// Why the settings were refused.
@@ -141,6 +143,7 @@ impl Config {
         let default_model = models.default_model.clone().unwrap_or_else(|| builtin::ID.to_owned());
         require_files("model", &places.models)?;
         require_files("template", &models.templates)?;
+        require_files("mmproj", &models.mmprojs)?;
         Ok(Self {
             file,
             models_dir: places.models_dir.unwrap_or_else(|| data_dir.join("models")),
@@ -174,7 +177,13 @@ impl Layer {
         let mut layer = Self { places: part(path, text)?, models: part(path, text)?, server: part(path, text)? };
         // A file means the same from wherever tern is started.
         let folder = path.parent().unwrap_or(Path::new(""));
-        let named = layer.places.models.iter_mut().chain(&mut layer.models.templates).map(|named| &mut named.path);
+        let named = layer
+            .places
+            .models
+            .iter_mut()
+            .chain(&mut layer.models.templates)
+            .chain(&mut layer.models.mmprojs)
+            .map(|named| &mut named.path);
         let folders = layer.places.data_dir.iter_mut().chain(&mut layer.places.models_dir);
         named.chain(folders).for_each(|path| *path = resolve(folder, path));
         Ok(layer)
@@ -259,6 +268,7 @@ fn complete_registry(models: ModelArgs, data_dir: &Path) -> RegistryConfig {
         rewritten_dir: Some(data_dir.join("rewritten")),
         tesseract: Some(models.tesseract.unwrap_or_else(|| "tesseract".to_owned())).filter(|program| program != "off"),
         echo: models.echo.unwrap_or(default.echo),
+        projectors: models.mmprojs.into_iter().map(|p| ProjectorOf { model: p.name, path: p.path }).collect(),
         templates: models.templates.into_iter().map(|t| TemplateOverride { model: t.name, path: t.path }).collect(),
     }
 }
@@ -289,6 +299,7 @@ fn complete_server(server: ServerArgs, default_model: &str) -> Result<ServerConf
         body_limit: body_limit as usize,
         no_store: server.no_store.unwrap_or(false),
         grace: server.grace.map_or(Duration::from_secs(30), |span| span.0),
+        allow_image_urls: server.allow_image_urls.unwrap_or(false),
         fallback_model: server.fallback_model.unwrap_or(false).then(|| default_model.to_owned()),
     })
 }

@@ -144,6 +144,13 @@ pub struct ModelArgs {
     #[arg(long = "template", env = "TERN_TEMPLATE", value_name = "ID=FILE", value_delimiter = ',')]
     #[serde(deserialize_with = "table")]
     pub templates: Vec<Named>,
+    /// Let model ID see with the projector in PATH instead of one that lies beside it. Repeatable; in the file a table
+    /// [mmprojs] with lines ID = "PATH".
+    ///
+    /// A file with mmproj in its name in the model's own folder is found by itself.
+    #[arg(long = "mmproj", env = "TERN_MMPROJ", value_name = "ID=PATH", value_delimiter = ',')]
+    #[serde(deserialize_with = "table")]
+    pub mmprojs: Vec<Named>,
 }
 
 /// What the server does beyond running models.
@@ -189,6 +196,13 @@ pub struct ServerArgs {
     #[arg(long, env = "TERN_FALLBACK_MODEL", num_args = 0..=1, default_missing_value = "true", require_equals = true,
           value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub fallback_model: Option<bool>,
+    /// Fetch images that a message names by http or https URL.
+    ///
+    /// The server then connects to hosts that its clients choose, though never to this machine or its network: addresses
+    /// that are not public are refused, behind redirects too. Without it images come as data URLs.
+    #[arg(long, env = "TERN_ALLOW_IMAGE_URLS", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+          value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub allow_image_urls: Option<bool>,
 }
 
 /// Shape of log lines.
@@ -321,6 +335,7 @@ impl ModelArgs {
             echo: self.echo.or(lower.echo),
             default_model: self.default_model.or(lower.default_model),
             templates: join(self.templates, lower.templates),
+            mmprojs: join(self.mmprojs, lower.mmprojs),
         }
     }
 }
@@ -338,6 +353,7 @@ impl ServerArgs {
             no_store: self.no_store.or(lower.no_store),
             grace: self.grace.or(lower.grace),
             fallback_model: self.fallback_model.or(lower.fallback_model),
+            allow_image_urls: self.allow_image_urls.or(lower.allow_image_urls),
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct ApiConfig {
     pub cors_origins: Vec<String>,
     /// Model for requests that name none or an unknown one.
     pub fallback_model: Option<String>,
+    /// Whether images may be named by http and https URLs, which the server then fetches.
+    pub allow_image_urls: bool,
     /// Version as `/health` shows it, perhaps with the commit behind it.
     pub version: &'static str,
 }
@@ -43,6 +45,7 @@ impl Default for ApiConfig {
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
             fallback_model: None,
+            allow_image_urls: false,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

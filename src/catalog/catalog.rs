@@ -68,7 +68,7 @@ pub enum Resolution {
 pub struct RemoteInfo {
     /// The file; of a split model, its first part; of a folder, the repository.
     pub file: HubFile,
-    /// Its files: one, all parts of a split model, or what belongs to a folder.
+    /// Its files: one, or all parts of a split model, or what belongs to a folder; and the projector of one that sees.
     pub parts: Vec<String>,
     /// Bytes of all of them.
     pub bytes: u64,
@@ -143,8 +143,8 @@ impl Catalog {
         }
     }
 
-    /// Fetches a model (all parts of a split one, all that belongs to a folder), unless it is on disk already. Returns its
-    /// path; of a split model, that of the first part.
+    /// Fetches a model (all parts of a split one, all that belongs to a folder, and before it the projector of one that
+    /// sees), unless it is on disk already. Returns its path; of a split model, that of the first part.
     ///
     /// Two pulls of one file, in this process or another, transfer it once. Dropping the future stops it as `cancel`
     /// does; what was received stays, and the next pull goes on from there.
@@ -158,7 +158,11 @@ impl Catalog {
             () = cancel.cancelled() => return Err(PullError::Cancelled),
             files = self.files(&file) => files?,
         };
-        let paths = self.0.hub.download(&files, on, cancel).await?;
+        // Who sees the model sees all that belongs to it.
+        let before = companions(reference, &files[0]);
+        let all: Vec<_> = before.iter().chain(&files).cloned().collect();
+        let mut paths = self.0.hub.download(&all, on, cancel).await?;
+        paths.drain(..before.len());
         let first = paths.first().expect("a model has a file; otherwise a bug").clone();
         if !file.is_repository() {
             return Ok(first);
@@ -183,7 +187,8 @@ impl Catalog {
     /// See [`PullError`].
     pub async fn remote_info(&self, reference: &Reference) -> Result<RemoteInfo, PullError> {
         let file = named(reference)?;
-        let files = self.files(&file).await?;
+        let mut files = self.files(&file).await?;
+        files.extend(companions(reference, &files[0]));
         let mut bytes = 0;
         for file in &files {
             bytes += self.0.hub.size(file).await?;
@@ -243,6 +248,18 @@ fn named(reference: &Reference) -> Result<HubFile, PullError> {
             }
         },
     }
+}
+
+/// What comes with the model whose first file is `first`: of a row of the table, its companion.
+fn companions(reference: &Reference, first: &HubFile) -> Vec<HubFile> {
+    let row = match reference {
+        Reference::Name { name, quant, engine } => table::find(name, quant.as_deref(), engine.as_deref()),
+        Reference::File(file) => table::find_file(file.repo(), file.file()),
+    };
+    row.and_then(|(_, quant)| quant.companion)
+        .map(|companion| first.sibling(companion.to_owned()))
+        .into_iter()
+        .collect()
 }
 
 fn hub_file(quant: &table::Quant) -> HubFile {

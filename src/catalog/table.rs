@@ -36,6 +36,8 @@ pub struct Quant {
     pub bytes: Option<u64>,
     /// Engine that runs it.
     pub engine: &'static str,
+    /// A file of the same repository that belongs to it, and comes with it: the projector that lets it see.
+    pub companion: Option<&'static str>,
 }
 
 impl Entry {
@@ -112,12 +114,17 @@ pub fn near(text: &str) -> Vec<String> {
 }
 
 const fn llama(name: &'static str, repo: &'static str, file: &'static str, bytes: Option<u64>) -> Quant {
-    Quant { name, repo, file, bytes, engine: "llama" }
+    Quant { name, repo, file, bytes, engine: "llama", companion: None }
+}
+
+/// A model that sees, with its projector.
+const fn sees(quant: Quant, projector: &'static str) -> Quant {
+    Quant { companion: Some(projector), ..quant }
 }
 
 /// A repository that is a model: `config.json` and safetensors.
 const fn folder(name: &'static str, repo: &'static str, bytes: Option<u64>) -> Quant {
-    Quant { name, repo, file: "", bytes, engine: "candle" }
+    Quant { name, repo, file: "", bytes, engine: "candle", companion: None }
 }
 
 const SMOLLM2: &str = "bartowski/SmolLM2-1.7B-Instruct-GGUF";
@@ -126,6 +133,11 @@ const QWEN_15: &str = "Qwen/Qwen2.5-1.5B-Instruct-GGUF";
 const R1_15: &str = "unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF";
 const LLAMA_8: &str = "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF";
 const GEMMA_4: &str = "ggml-org/gemma-3-4b-it-GGUF";
+const GEMMA_4_EYES: &str = "mmproj-model-f16.gguf";
+const SMOLVLM_256: &str = "ggml-org/SmolVLM-256M-Instruct-GGUF";
+const SMOLVLM_500: &str = "ggml-org/SmolVLM-500M-Instruct-GGUF";
+const QWEN_VL_3: &str = "ggml-org/Qwen2.5-VL-3B-Instruct-GGUF";
+const QWEN_VL_3_EYES: &str = "mmproj-Qwen2.5-VL-3B-Instruct-Q8_0.gguf";
 const MATH_7: &str = "QuantFactory/deepseek-math-7b-instruct-GGUF";
 
 /// The default is 4 bits from 1.5 B weights on, where the loss is small beside the gain in speed and memory; below
@@ -136,7 +148,7 @@ static ENTRIES: &[Entry] = &[
         name: "bitnet-2b-4t", title: "BitNet b1.58 2B4T", parameters: "2B", license: "MIT", default: 0,
         quants: &[Quant {
             name: "i2_s", repo: "microsoft/bitnet-b1.58-2B-4T-gguf", file: "ggml-model-i2_s.gguf",
-            bytes: Some(1_187_801_280), engine: "bitnet",
+            bytes: Some(1_187_801_280), engine: "bitnet", companion: None,
         }],
     },
     Entry {
@@ -185,8 +197,29 @@ static ENTRIES: &[Entry] = &[
     Entry {
         name: "gemma3-4b", title: "Gemma 3 4B it", parameters: "4B", license: "gemma", default: 1,
         quants: &[
-            llama("q8_0", GEMMA_4, "gemma-3-4b-it-Q8_0.gguf", Some(4_130_226_336)),
-            llama("q4_k_m", GEMMA_4, "gemma-3-4b-it-Q4_K_M.gguf", Some(2_489_757_856)),
+            sees(llama("q8_0", GEMMA_4, "gemma-3-4b-it-Q8_0.gguf", Some(4_130_226_336)), GEMMA_4_EYES),
+            sees(llama("q4_k_m", GEMMA_4, "gemma-3-4b-it-Q4_K_M.gguf", Some(2_489_757_856)), GEMMA_4_EYES),
+        ],
+    },
+    Entry {
+        name: "smolvlm-256m", title: "SmolVLM 256M Instruct", parameters: "256M", license: "Apache-2.0", default: 0,
+        quants: &[sees(
+            llama("q8_0", SMOLVLM_256, "SmolVLM-256M-Instruct-Q8_0.gguf", None),
+            "mmproj-SmolVLM-256M-Instruct-Q8_0.gguf",
+        )],
+    },
+    Entry {
+        name: "smolvlm-500m", title: "SmolVLM 500M Instruct", parameters: "500M", license: "Apache-2.0", default: 0,
+        quants: &[sees(
+            llama("q8_0", SMOLVLM_500, "SmolVLM-500M-Instruct-Q8_0.gguf", None),
+            "mmproj-SmolVLM-500M-Instruct-Q8_0.gguf",
+        )],
+    },
+    Entry {
+        name: "qwen2.5-vl-3b", title: "Qwen2.5-VL 3B Instruct", parameters: "3B", license: "qwen-research", default: 1,
+        quants: &[
+            sees(llama("q8_0", QWEN_VL_3, "Qwen2.5-VL-3B-Instruct-Q8_0.gguf", None), QWEN_VL_3_EYES),
+            sees(llama("q4_k_m", QWEN_VL_3, "Qwen2.5-VL-3B-Instruct-Q4_K_M.gguf", None), QWEN_VL_3_EYES),
         ],
     },
     Entry {
@@ -246,6 +279,9 @@ mod tests {
                 "" => HubFile::repository(quant.repo, "main").unwrap(),
                 file => HubFile::new(quant.repo, "main", file).unwrap(),
             };
+            if let Some(companion) = quant.companion {
+                HubFile::new(quant.repo, "main", companion).unwrap();
+            }
             for text in entry.aliases(quant).into_iter().chain([entry.id(quant)]) {
                 let Reference::Name { name, quant: q, engine } = text.parse().unwrap() else { panic!("{text}") };
                 assert_eq!(find(&name, q.as_deref(), engine.as_deref()), Some((entry, quant)), "{text}");

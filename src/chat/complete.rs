@@ -69,6 +69,7 @@ pub fn complete(
     let request = GenerateRequest {
         id: request.id,
         prompt: request.prompt.tokens(tokenizer)?,
+        images: Vec::new(),
         sampling: generation.sampling,
         n: generation.n,
         max_tokens: generation.max_tokens,

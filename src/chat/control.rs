@@ -11,12 +11,14 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 use tern_engine::{CUT, Token, Tokenizer};
 
-use crate::TurnError;
+use crate::{MAX_IMAGES, TurnError};
 
 /// First of the private-use characters that stand for spellings (plane 16, which nothing else uses).
 const FIRST: u32 = 0x10_0000;
+/// First of the characters that stand for images, [`MAX_IMAGES`] of them.
+const FIRST_IMAGE: u32 = CUT as u32 - MAX_IMAGES as u32;
 /// Last one that stands for a spelling.
-const LAST: u32 = CUT as u32 - 1;
+const LAST: u32 = FIRST_IMAGE - 1;
 /// Marks the end of the message to continue.
 pub const CONTINUE_MARK: char = '\u{10FFFD}';
 
@@ -84,6 +86,24 @@ pub enum Segment<'a> {
     Text(&'a str),
     /// The spelling of a control token in a message: plain text.
     Plain(&'a str),
+    /// The image of this number in the dialogue.
+    Image(usize),
+}
+
+fn stands_for_image(c: char) -> Option<usize> {
+    let number = (c as u32).checked_sub(FIRST_IMAGE)? as usize;
+    (number < MAX_IMAGES).then_some(number)
+}
+
+/// The character that stands for image `number` of a dialogue, below [`MAX_IMAGES`].
+pub fn image_stand_in(number: usize) -> Option<char> {
+    (number < MAX_IMAGES).then(|| char::from_u32(FIRST_IMAGE + number as u32)).flatten()
+}
+
+/// A text in which no character stands for an image: those are in nobody's alphabet, and become U+FFFD.
+pub fn without_image_stand_ins(text: &str) -> Cow<'_, str> {
+    let stands = |c: char| stands_for_image(c).is_some();
+    if text.contains(stands) { text.replace(stands, "\u{FFFD}").into() } else { text.into() }
 }
 
 impl<'a> Escaper<'a> {
@@ -129,8 +149,9 @@ impl<'a> Escaper<'a> {
 
     fn next_match(&self, text: &str, from: usize) -> Option<(usize, usize)> {
         // The mark that cuts is ours as well. CONTINUE_MARK is not replaced: it is in the messages before they are escaped.
-        let ours = FIRST..=CUT as u32;
-        let private = text[from..].char_indices().find(|(_, c)| ours.contains(&(*c as u32)));
+        // Nor are those of images, which were replaced in all that came with the request before ours were put in.
+        let ours = |c: char| (FIRST..=LAST).contains(&(c as u32)) || c == CUT;
+        let private = text[from..].char_indices().find(|(_, c)| ours(*c));
         let private = private.map(|(i, c)| (from + i, from + i + c.len_utf8()));
         match (self.spellings.find(text, from), private) {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
@@ -163,13 +184,15 @@ impl<'a> Escaper<'a> {
         let mut done = 0;
         for (i, c) in rendered.char_indices() {
             let piece = (c as u32).checked_sub(FIRST).and_then(|n| self.pieces.get(n as usize));
-            if piece.is_none() && c != CUT {
+            let image = stands_for_image(c);
+            if piece.is_none() && image.is_none() && c != CUT {
                 continue;
             }
             if done < i {
                 segments.push(Segment::Text(&rendered[done..i]));
             }
             segments.extend(piece.map(|piece| Segment::Plain(piece)));
+            segments.extend(image.map(Segment::Image));
             done = i + c.len_utf8();
         }
         if done < rendered.len() {

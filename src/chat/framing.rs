@@ -1,6 +1,7 @@
 //! Text to prompt tokens: what the model wants before a text, once, and pieces that join without a seam.
 
-use tern_engine::{EngineError, Token, Tokenizer};
+use tern_engine::{EngineError, PromptPart, Token, Tokenizer};
+use tern_scheduler::PlacedImage;
 
 use crate::control::Segment;
 
@@ -32,7 +33,7 @@ impl Framing {
     }
 
     /// The tokens of a prompt. A prompt that begins with BOS, as the model's or the template's spelling
-    /// (`bos_token`), gets no second one.
+    /// (`bos_token`), gets no second one. `images` are what the images of the dialogue become, in their order.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
@@ -41,15 +42,29 @@ impl Framing {
         tokenizer: &dyn Tokenizer,
         segments: &[Segment<'_>],
         bos_token: Option<&str>,
-    ) -> Result<Vec<Token>, EngineError> {
+        images: &[Vec<PromptPart>],
+    ) -> Result<(Vec<Token>, Vec<PlacedImage>), EngineError> {
         let begins_with = |bos: &str| matches!(segments.first(), Some(Segment::Text(text)) if text.starts_with(bos));
         let has_bos = self.bos_spelling.as_deref().is_some_and(begins_with)
             || bos_token.filter(|bos| !bos.is_empty()).is_some_and(begins_with);
         let mut tokens = if has_bos { Vec::new() } else { self.prefix.clone() };
+        let mut placed = Vec::new();
         for (i, segment) in segments.iter().enumerate() {
             let (text, special) = match segment {
                 Segment::Text(text) => (*text, true),
                 Segment::Plain(text) => (*text, false),
+                Segment::Image(number) => {
+                    for part in images.get(*number).into_iter().flatten() {
+                        match part {
+                            PromptPart::Tokens(words) => tokens.extend_from_slice(words),
+                            PromptPart::Image(chunk) => {
+                                placed.push(PlacedImage { at: tokens.len(), chunk: chunk.clone() });
+                                tokens.extend(chunk.places());
+                            }
+                        }
+                    }
+                    continue;
+                }
             };
             tokens.extend(if i == 0 || !self.spaced {
                 tokenizer.encode(text, false, special)?
@@ -57,7 +72,7 @@ impl Framing {
                 self.continuing(tokenizer, text, special)?
             });
         }
-        Ok(tokens)
+        Ok((tokens, placed))
     }
 
     /// Tokens of a text that follows another one: encoded behind a line break, whose tokens are then taken away, so
@@ -128,7 +143,7 @@ mod tests {
 
     /// `expected` is the text of the tokens, control tokens spelled.
     fn check(segments: &[Segment<'_>], bos_token: Option<&str>, expected: &str) {
-        let tokens = Framing::of(&Spaced).encode(&Spaced, segments, bos_token).unwrap();
+        let (tokens, _) = Framing::of(&Spaced).encode(&Spaced, segments, bos_token, &[]).unwrap();
         let mut bytes = Vec::new();
         tokens.iter().for_each(|token| Spaced.decode(*token, true, &mut bytes));
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);

@@ -13,6 +13,7 @@ mod error;
 mod fallback;
 mod framing;
 mod generation;
+mod images;
 mod model;
 pub mod parameters;
 mod pyjson;
@@ -25,6 +26,7 @@ mod types;
 
 pub use complete::{CompletionRequest, Prompt, complete};
 pub use error::{TemplateError, TurnError};
+pub use images::MAX_IMAGES;
 pub use model::{ChatModel, ChatModelConfig, Rendered};
 pub use reasoning::ReasoningMode;
 pub use template::Clock;

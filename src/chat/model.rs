@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tern_engine::{Token, Tokenizer};
-use tern_scheduler::{GenerateRequest, Scheduler};
+use tern_engine::{ImageEncoder, Token, Tokenizer};
+use tern_scheduler::{GenerateRequest, PlacedImage, Scheduler};
 
 use crate::{
     Clock, Message, ReasoningMode, Role, TemplateError, Turn, TurnError, TurnRequest,
     control::{CONTINUE_MARK, ControlSpellings, Escaper, Segment},
     dialogue, fallback,
     framing::Framing,
+    images,
     reasoning::{Opening, Reasoning},
     support::Support,
     template::{RenderError, Template},
@@ -37,6 +38,8 @@ pub struct ChatModel {
     /// The template and what it can express; `None` is the plain form.
     template: Option<(Template, Support)>,
     tokenizer: Arc<dyn Tokenizer>,
+    /// Prepares images; `None` for a model that cannot see.
+    vision: Option<Arc<dyn ImageEncoder>>,
     spellings: ControlSpellings,
     framing: Framing,
     reasoning: Reasoning,
@@ -52,6 +55,8 @@ pub struct Rendered {
     pub prompt: String,
     /// The prompt as tokens, with BOS where the model wants it.
     pub tokens: Vec<Token>,
+    /// The images among them.
+    pub images: Vec<PlacedImage>,
     /// Texts that end an answer in this form, besides those of the request.
     pub stop: Vec<String>,
     /// Where the answer begins.
@@ -101,7 +106,13 @@ impl ChatModel {
             variables,
             bos_token,
             tokenizer,
+            vision: None,
         }
+    }
+
+    /// The same model with eyes, where it has any.
+    pub fn with_vision(self, vision: Option<Arc<dyn ImageEncoder>>) -> Self {
+        Self { vision, ..self }
     }
 
     /// Whether the model has a template, or talks in the plain form.
@@ -129,17 +140,22 @@ impl ChatModel {
             return Err(TurnError::invalid("continue_final_message", message));
         }
         let mut escaper = Escaper::new(&self.spellings);
+        let (messages, pictures) = images::put_in(&turn.messages)?;
         let text = match &self.template {
-            None => self.plain(turn, &mut escaper)?,
-            Some((template, support)) => self.jinja(template, *support, turn, &mut escaper)?,
+            None => self.plain(turn, &messages, &mut escaper)?,
+            Some((template, support)) => self.jinja(template, *support, turn, &messages, &mut escaper)?,
         };
         escaper.check()?;
         let segments = escaper.segments(&text);
-        let tokens = self.framing.encode(&*self.tokenizer, &segments, self.bos_token.as_deref())?;
+        images::check_written(&segments, pictures.len())?;
+        let prepared = images::prepare(self.vision.as_deref(), &pictures)?;
+        let (tokens, images) =
+            self.framing.encode(&*self.tokenizer, &segments, self.bos_token.as_deref(), &prepared)?;
         let prompt = segments
             .iter()
             .map(|segment| match segment {
                 Segment::Text(text) | Segment::Plain(text) => *text,
+                Segment::Image(_) => "<image>",
             })
             .collect();
         let opening = if turn.continue_final_message {
@@ -151,7 +167,7 @@ impl ChatModel {
             None => fallback::STOPS.map(str::to_owned).to_vec(),
             Some(_) => Vec::new(),
         };
-        Ok(Rendered { prompt, tokens, stop, opening })
+        Ok(Rendered { prompt, tokens, images, stop, opening })
     }
 
     /// Renders the dialogue and submits it. Dropping the turn cancels it.
@@ -166,6 +182,7 @@ impl ChatModel {
         let request = GenerateRequest {
             id: turn.id,
             prompt: rendered.tokens,
+            images: rendered.images,
             sampling: generation.sampling,
             n: generation.n,
             max_tokens: generation.max_tokens,
@@ -181,8 +198,8 @@ impl ChatModel {
         Ok(Turn::new(events, TurnEvents::new(self.reasoning.clone(), rendered.opening, self.tokenizer.clone())))
     }
 
-    fn plain(&self, turn: &TurnRequest, escaper: &mut Escaper<'_>) -> Result<String, TurnError> {
-        let mut messages = dialogue::adapt(&turn.messages, &Support::PLAIN);
+    fn plain(&self, turn: &TurnRequest, messages: &[Message], escaper: &mut Escaper<'_>) -> Result<String, TurnError> {
+        let mut messages = dialogue::adapt(messages, &Support::PLAIN);
         for message in &mut messages {
             if let Some(content) = &mut message.content {
                 *content = escaper.escape(content, &[]).into_owned();
@@ -202,13 +219,14 @@ impl ChatModel {
         template: &Template,
         support: Support,
         turn: &TurnRequest,
+        said: &[Message],
         escaper: &mut Escaper<'_>,
     ) -> Result<String, TurnError> {
         let marks = self.reasoning.marks();
         let mut tried: Vec<Vec<Message>> = Vec::new();
         let mut best: Option<Result<String, TurnError>> = None;
         for support in [support].into_iter().chain(support.stricter()) {
-            let messages = dialogue::adapt(&turn.messages, &support);
+            let messages = dialogue::adapt(said, &support);
             if tried.contains(&messages) {
                 continue;
             }

@@ -1,7 +1,10 @@
 //! What a dialogue is made of and what a turn gives back. No HTTP, no engine, no dialect of an API.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tern_engine::tasks::Image;
 use tern_scheduler::{FinishReason, GenerateError, PrefillProgress, SamplingParams, Summary, TokenLogprob};
 
 /// Who speaks.
@@ -33,6 +36,18 @@ pub struct Message {
     pub tool_calls: Vec<ToolCall>,
     /// Which call a tool message answers.
     pub tool_call_id: Option<String>,
+    /// Images in the content, in the order of their places.
+    #[serde(skip)]
+    pub images: Vec<MessageImage>,
+}
+
+/// An image in a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageImage {
+    /// Byte of the content that it stands before; at most its length, and between two characters.
+    pub at: usize,
+    /// The pixels.
+    pub image: Arc<Image>,
 }
 
 /// A tool call in a dialogue.

@@ -72,10 +72,7 @@ impl Given {
 
     /// Its file, if it has one.
     pub fn path(&self) -> Option<&Path> {
-        match &self.source {
-            ModelSource::Path(path) => Some(path),
-            ModelSource::Script(_) => None,
-        }
+        self.source.path()
     }
 }
 
@@ -85,8 +82,7 @@ fn inspect(path: &Path) -> Result<(&'static dyn Engine, ModelInfo), Error> {
     std::fs::metadata(path).map_err(Error::io(path.display().to_string()))?;
     let source = ModelSource::Path(path.to_owned());
     let mut refused = None;
-    let folder = path.is_dir();
-    for slot in engines().iter().filter(|slot| slot.reads_files() && (slot.name == "candle") == folder) {
+    for slot in engines().iter().filter(|slot| slot.is_asked_about(&source)) {
         match slot.engine().and_then(|engine| Ok((engine, engine.inspect(&source)?))) {
             Ok(found) => return Ok(found),
             // A damaged file is the same to every engine, and its message the best there is.

@@ -34,6 +34,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Error> {
         allowed_hosts,
         cors_origins: server.cors_origins.clone(),
         fallback_model: server.fallback_model.clone(),
+        allow_image_urls: server.allow_image_urls,
         version: VERSION,
     };
     let address = address(&server.host, server.port);

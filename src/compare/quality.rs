@@ -116,6 +116,7 @@ pub async fn score(scheduler: &Scheduler, prompt: &[Token], answer: &[Token]) ->
     let request = GenerateRequest {
         id: "compare score".to_owned(),
         prompt: tokens,
+        images: Vec::new(),
         sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
         n: 1,
         max_tokens: Some(0),

@@ -62,6 +62,20 @@ struct Plan {
     checked: parameters::Checked,
 }
 
+impl Plan {
+    fn sees(&self) -> bool {
+        self.model.entry.info.capabilities.contains(&Capability::Vision)
+    }
+
+    /// Takes the dialogue, as the model can read it.
+    fn give(&mut self, mut dialogue: Vec<chat::Message>) {
+        if !self.sees() {
+            attachments::for_the_blind(&mut dialogue);
+        }
+        self.messages = dialogue;
+    }
+}
+
 impl Conversations {
     /// Stores a message and starts its answer. Runs to its end though the caller goes away.
     ///
@@ -210,13 +224,19 @@ fn plan_message(inner: &Inner, conversation: &str, new: NewMessage) -> Result<Pl
         ..Message::default()
     };
     let mut dialogue = prompt::dialogue(conversation.system_prompt.as_deref(), &path, &*inner.store)?;
-    let texts: Vec<_> =
-        files.iter().map(|(file, bytes)| (file.clone(), String::from_utf8_lossy(bytes).into_owned())).collect();
-    dialogue.push(chat::Message::text(chat::Role::User, attachments::written(&message.content, &texts)));
+    let contents: Vec<_> = files.iter().map(|(file, bytes)| (file.clone(), attachments::read(file, bytes))).collect();
+    dialogue.push(attachments::written(&message.content, &contents));
     let first_words = first_words(path.iter().copied().chain([&message]));
     let remember = new.with.model.clone();
     let mut plan = plan(inner, conversation, &path, &message.id, &new.with)?;
-    plan.messages = dialogue;
+    if let Some(index) = files.iter().position(|(file, _)| attachments::is_image(file))
+        && !plan.sees()
+    {
+        let (file, id) = (&files[index].0.name, &plan.model.entry.id);
+        let message = format!("the file \"{file}\" is an image, and the model `{id}` cannot see; choose one that can");
+        return Err(ConversationError::Attachment { param: format!("attachments.{index}"), message });
+    }
+    plan.give(dialogue);
     plan.first_words = first_words;
     // The id as the registry has it, and not an alias that may mean another model tomorrow.
     plan.remember = remember.map(|_| plan.model.entry.id.clone());
@@ -267,7 +287,7 @@ fn plan_answer(inner: &Inner, conversation: &str, id: &str, with: &AnswerWith) -
     let dialogue = prompt::dialogue(conversation.system_prompt.as_deref(), &path, &*inner.store)?;
     let first_words = first_words(path.iter().copied());
     let mut plan = plan(inner, conversation, &path, id, with)?;
-    plan.messages = dialogue;
+    plan.give(dialogue);
     plan.first_words = first_words;
     Ok(plan)
 }
@@ -313,7 +333,7 @@ fn plan_continuation(
     let Answer { model, engine, parameters, .. } = plan.answer.answer.unwrap_or_default();
     let answer = Answer { model, engine, parameters, finish_reason: None, error: None, ..made };
     plan.answer = Message { status: Status::Generating, answer: Some(answer), ..partial.clone() };
-    plan.messages = dialogue;
+    plan.give(dialogue);
     plan.goes_on = goes_on;
     plan.first_words = first_words;
     Ok(plan)

@@ -1,5 +1,10 @@
 //! Files sent along with a message: which are taken, and how a model reads them.
 
+use std::sync::Arc;
+
+use tern_chat::{Message, MessageImage, Role};
+use tern_engine::tasks::Image;
+use tern_media::{ImageLimits, decode};
 use tern_store::Attachment;
 
 use crate::{ConversationError, ids};
@@ -23,7 +28,34 @@ pub struct NewAttachment {
 /// A file that was taken, with its contents.
 pub(crate) type Taken = (Attachment, Vec<u8>);
 
-/// Takes files that a model can read as text.
+/// What a model is given of a file.
+pub(crate) enum Contents {
+    /// Its text, or why there is none.
+    Text(String),
+    /// Its pixels.
+    Image(Arc<Image>),
+}
+
+/// Whether a file is an image (SVG is text).
+pub(crate) fn is_image(file: &Attachment) -> bool {
+    file.media_type.starts_with("image/") && file.media_type != SVG
+}
+
+const SVG: &str = "image/svg+xml";
+
+/// What a model is given of a file that was taken.
+pub(crate) fn read(file: &Attachment, bytes: &[u8]) -> Contents {
+    if !is_image(file) {
+        return Contents::Text(String::from_utf8_lossy(bytes).into_owned());
+    }
+    match decode(bytes, &ImageLimits::default()) {
+        Ok(image) => Contents::Image(Arc::new(image)),
+        // It was sound when it was taken; an import may bring what was not.
+        Err(error) => Contents::Text(format!("({error})")),
+    }
+}
+
+/// Takes files that a model can read as text, and images.
 ///
 /// # Errors
 /// The first that none can, with the reason.
@@ -43,7 +75,13 @@ fn take_one(index: usize, file: NewAttachment) -> Result<Taken, ConversationErro
         Err(ConversationError::Attachment { param: param.clone(), message: format!("the file \"{name}\" {why}") })
     };
     match media_type.split('/').next().unwrap_or_default() {
-        "image" if media_type != "image/svg+xml" => return refuse("is an image; no model of this server can see yet"),
+        "image" if media_type != SVG => {
+            if let Err(error) = decode(&file.bytes, &ImageLimits::default()) {
+                return refuse(&format!("cannot be read: {error}"));
+            }
+            let attachment = Attachment { id: ids::new("file_"), name, media_type, bytes: file.bytes.len() as u64 };
+            return Ok((attachment, file.bytes));
+        }
         "audio" | "video" => return refuse("is a recording; no model of this server can listen yet"),
         _ => {}
     }
@@ -67,18 +105,38 @@ fn essence(media_type: &str) -> String {
     }
 }
 
-/// A message as the model reads it: each file with its name and its contents in a fence that the contents cannot close,
-/// then what the person wrote.
-pub(crate) fn written(content: &str, files: &[(Attachment, String)]) -> String {
-    let mut text = String::new();
+/// A message as the model reads it: each file with its name and its contents, a text in a fence that the contents cannot
+/// close, then what the person wrote.
+pub(crate) fn written(content: &str, files: &[(Attachment, Contents)]) -> Message {
+    let (mut text, mut images) = (String::new(), Vec::new());
     for (file, contents) in files {
+        let contents = match contents {
+            Contents::Text(contents) => contents,
+            Contents::Image(image) => {
+                text += &format!("Image \"{}\":\n", file.name);
+                images.push(MessageImage { at: text.len(), image: image.clone() });
+                text += "\n\n";
+                continue;
+            }
+        };
         let fence = "`".repeat(longest_run(contents).max(2) + 1);
         let language = language(&file.name, &file.media_type);
         let end = if contents.is_empty() || contents.ends_with('\n') { "" } else { "\n" };
         text += &format!("File \"{}\":\n{fence}{language}\n{contents}{end}{fence}\n\n", file.name);
     }
     text += content;
-    text
+    Message { images, ..Message::text(Role::User, text) }
+}
+
+/// The same dialogue for a model that cannot see: where an image was, it is told so.
+pub(crate) fn for_the_blind(messages: &mut [Message]) {
+    for message in messages {
+        let content = message.content.get_or_insert_default();
+        // From the end, so that places stay where they are.
+        for image in std::mem::take(&mut message.images).into_iter().rev() {
+            content.insert_str(image.at.min(content.len()), "(an image, which you cannot see)");
+        }
+    }
 }
 
 /// Length of the longest run of backticks.
@@ -111,14 +169,14 @@ mod tests {
     fn a_file_cannot_break_out_of_its_fence() {
         let (attachment, _) = take_one(0, file("a.md", "text/markdown; charset=utf-8", b"")).unwrap();
         let contents = "```\nno end\n````\n".to_owned();
-        let text = written("What is this?", &[(attachment, contents)]);
-        assert_eq!(text, "File \"a.md\":\n`````md\n```\nno end\n````\n`````\n\nWhat is this?");
+        let text = written("What is this?", &[(attachment, Contents::Text(contents))]).content;
+        assert_eq!(text.unwrap(), "File \"a.md\":\n`````md\n```\nno end\n````\n`````\n\nWhat is this?");
     }
 
     #[test]
     fn what_no_model_can_read_is_refused_by_its_place() {
         for (name, media_type, bytes, word) in [
-            ("p.png", "image/png", &b"\x89PNG"[..], "image"),
+            ("p.png", "image/png", &b"\x89PNG\r\n\x1a\n"[..], "image"),
             ("a.mp3", "audio/mpeg", b"ID3", "recording"),
             ("a.txt", "text/plain", b"\xff\xfe", "not text"),
             ("a.pdf", "application/pdf", b"%PDF\0\x01", "not text"),

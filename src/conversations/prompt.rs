@@ -3,7 +3,7 @@
 use tern_chat as chat;
 use tern_store::{Attachment, ConversationStore, Message, Role, StoreError};
 
-use crate::attachments;
+use crate::attachments::{self, Contents};
 
 /// The dialogue up to the end of `path`. Answers without text (failed, or stopped before the first word) are left out,
 /// and so is what the model thought, as it was not meant for the dialogue.
@@ -22,7 +22,7 @@ pub(crate) fn dialogue(
             Role::User => {
                 let files = message.attachments.iter().map(|file| contents(file, message, store));
                 let files = files.collect::<Result<Vec<_>, _>>()?;
-                messages.push(chat::Message::text(chat::Role::User, attachments::written(&message.content, &files)));
+                messages.push(attachments::written(&message.content, &files));
             }
             Role::Assistant if message.content.is_empty() => {}
             Role::Assistant => messages.push(chat::Message::text(chat::Role::Assistant, &*message.content)),
@@ -35,12 +35,12 @@ fn contents(
     file: &Attachment,
     message: &Message,
     store: &dyn ConversationStore,
-) -> Result<(Attachment, String), StoreError> {
-    let text = match store.attachment(&message.conversation, &file.id) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+) -> Result<(Attachment, Contents), StoreError> {
+    let contents = match store.attachment(&message.conversation, &file.id) {
+        Ok(bytes) => attachments::read(file, &bytes),
         // An import may name files that it did not bring.
-        Err(StoreError::NotFound { .. }) => "(this file is not here any more)".to_owned(),
+        Err(StoreError::NotFound { .. }) => Contents::Text("(this file is not here any more)".to_owned()),
         Err(error) => return Err(error),
     };
-    Ok((file.clone(), text))
+    Ok((file.clone(), contents))
 }

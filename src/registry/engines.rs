@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use tern_engine::{Engine, EngineError, ModelInfo};
+use tern_engine::{Engine, EngineError, ModelInfo, ModelSource};
 
 /// An engine and whether it is in this build.
 pub struct EngineSlot {
@@ -16,9 +16,11 @@ pub struct EngineSlot {
 }
 
 impl EngineSlot {
-    /// Whether it runs files and folders; the others run what has a name only.
-    pub fn reads_files(&self) -> bool {
-        !matches!(self.name, "echo" | "tesseract")
+    /// Whether it is asked what this source is: candle about folders, others about files, and those that bring their own
+    /// models about nothing.
+    pub fn is_asked_about(&self, source: &ModelSource) -> bool {
+        let is_folder = source.path().is_some_and(std::path::Path::is_dir);
+        !matches!(self.name, "echo" | "tesseract") && (self.name == "candle") == is_folder
     }
 
     /// The engine.

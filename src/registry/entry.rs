@@ -34,7 +34,7 @@ impl ModelEntry {
 
     /// Bytes of its file, of all its parts, or of all that belongs to its folder; `None` for a script, or when a part cannot be seen. Asks the file system.
     pub fn file_bytes(&self) -> Option<u64> {
-        let ModelSource::Path(path) = &self.source else { return None };
+        let path = self.source.path()?;
         if path.is_dir() {
             return tern_catalog::stamp(path).ok().map(|(_, bytes)| bytes);
         }

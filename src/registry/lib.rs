@@ -21,6 +21,6 @@ pub use engines::{EngineSlot, engine_for, engines, hints};
 pub use entry::{LoadState, ModelEntry, ModelStatus};
 pub use error::{DeleteError, RegistryError};
 pub use loaded::{Lease, Loaded, TextHandle};
-pub use options::{RegistryConfig, TemplateOverride};
+pub use options::{ProjectorOf, RegistryConfig, TemplateOverride};
 pub use registry::{Deleted, Registry};
 pub use tasks::{TaskError, TaskHandle};

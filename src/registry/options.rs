@@ -45,6 +45,17 @@ pub struct RegistryConfig {
     pub tesseract: Option<String>,
     /// Chat templates that replace the ones in the files.
     pub templates: Vec<TemplateOverride>,
+    /// Projectors that do not lie beside their models.
+    pub projectors: Vec<ProjectorOf>,
+}
+
+/// A projector (mmproj) that lets a model see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectorOf {
+    /// Model id or alias.
+    pub model: String,
+    /// Its file.
+    pub path: PathBuf,
 }
 
 /// A chat template that replaces the one in the file.
@@ -113,6 +124,7 @@ impl Default for RegistryConfig {
             echo: false,
             tesseract: None,
             templates: Vec::new(),
+            projectors: Vec::new(),
         }
     }
 }

@@ -59,7 +59,7 @@ impl Registry {
     /// A registry over the models of `catalog`. Must be called within a tokio runtime: idle models are unloaded by a
     /// task that lives as long as the registry.
     pub fn new(catalog: Catalog, config: RegistryConfig) -> Self {
-        let table = Table::new(catalog, config.echo, config.tesseract.clone());
+        let table = Table::new(catalog, config.echo, config.tesseract.clone(), config.projectors.clone());
         let inner = Inner { table, config, slots: Mutex::default(), closing: AtomicBool::new(false) };
         let registry = Self(Arc::new(inner));
         registry.spawn_reaper();
@@ -332,7 +332,8 @@ impl Registry {
         let text = match model.text {
             None => None,
             Some(text) => {
-                let chat = Arc::new(self.chat_model(&entry, &model.info, text.tokenizer.clone())?);
+                let chat = self.chat_model(&entry, &model.info, text.tokenizer.clone())?;
+                let chat = Arc::new(chat.with_vision(text.vision));
                 let scheduler = Scheduler::start(
                     text.decoder,
                     text.tokenizer.clone(),

@@ -11,7 +11,7 @@ use tern_catalog::Catalog;
 use tern_engine::{Capability, EngineError, ModelInfo, ModelSource};
 
 use crate::{
-    ModelEntry, RegistryError,
+    ModelEntry, ProjectorOf, RegistryError,
     engines::{by_name, echo_scripts, engines, find_tesseract, llama_twin},
     rewritten::{self, at_llama},
 };
@@ -47,12 +47,13 @@ pub(crate) struct Table {
     catalog: Catalog,
     echo: bool,
     tesseract: Option<String>,
+    projectors: Vec<ProjectorOf>,
     state: Mutex<State>,
 }
 
 impl Table {
-    pub fn new(catalog: Catalog, echo: bool, tesseract: Option<String>) -> Self {
-        Self { catalog, echo, tesseract, state: Mutex::default() }
+    pub fn new(catalog: Catalog, echo: bool, tesseract: Option<String>, projectors: Vec<ProjectorOf>) -> Self {
+        Self { catalog, echo, tesseract, projectors, state: Mutex::default() }
     }
 
     pub fn catalog(&self) -> &Catalog {
@@ -91,7 +92,7 @@ impl Table {
     /// The model whose file this is, read again if it may be newer than what is known.
     pub fn of_file(&self, path: &Path) -> Option<ModelEntry> {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        let is_it = |entry: &&ModelEntry| matches!(&entry.source, ModelSource::Path(source) if source == path);
+        let is_it = |entry: &&ModelEntry| entry.source.path() == Some(path);
         if let Some(entry) = state.entries.iter().find(is_it) {
             return Some(entry.clone());
         }
@@ -135,8 +136,13 @@ impl Table {
                 }
             };
             let known = state.headers.get(&local.path).filter(|h| h.modified == modified && h.bytes == bytes);
+            let named = |of: &&ProjectorOf| of.model == local.id || local.aliases.contains(&of.model);
+            let source = match self.projectors.iter().find(named) {
+                Some(of) => ModelSource::Sighted { model: local.path.clone(), projector: of.path.clone() },
+                None => ModelSource::Path(local.path.clone()),
+            };
             if known.is_none() {
-                let result = inspect(&ModelSource::Path(local.path.clone()));
+                let result = inspect(&source);
                 if let Err(reason) = &result {
                     tracing::warn!(model = %local.id, "cannot be used: {reason}");
                 }
@@ -152,7 +158,7 @@ impl Table {
                         id: local.id,
                         aliases: local.aliases,
                         engine,
-                        source: ModelSource::Path(local.path),
+                        source,
                         info: info.clone(),
                         rewritten: false,
                         modified,
@@ -197,8 +203,7 @@ fn has(engine: &str) -> bool {
 /// Offers the source to every engine; the first that can read it takes it.
 fn inspect(source: &ModelSource) -> Result<(&'static str, ModelInfo), String> {
     let mut reasons = Vec::new();
-    let is_folder = matches!(source, ModelSource::Path(path) if path.is_dir());
-    for slot in engines().iter().filter(|slot| slot.reads_files() && (slot.name == "candle") == is_folder) {
+    for slot in engines().iter().filter(|slot| slot.is_asked_about(source)) {
         match slot.engine().and_then(|engine| engine.inspect(source)) {
             Ok(info) => return Ok((slot.name, info)),
             Err(error @ (EngineError::Io { .. } | EngineError::InvalidModel { .. })) => return Err(error.to_string()),

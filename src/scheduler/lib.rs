@@ -20,6 +20,7 @@
 //! - **Streams go on.** While answers are decoding, a step has at most a quarter of a chunk of prompt tokens, and fewer
 //!   where those would take longer than half a second. Half of a chunk goes to the oldest prompt, the rest to the
 //!   shortest, so neither the huge nor the short prompt starves.
+//! - **An image is a step of its own**, beside which every stream gets its token; of several the oldest goes first.
 //! - **Who leaves stops costing** at the end of the forward pass under way: queued, in prefill or decoding. What it has
 //!   computed stays as cache.
 //! - **Nothing is cut short for want of KV cells.** A request is let in when its prompt and its `max_tokens` (up to a

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tern_engine::{BatchToken, DecodeError, Pos, SeqId, Wanted};
 
 use crate::{
-    Event, FinishReason, GenerateError, PrefillProgress,
+    Event, FinishReason, GenerateError, PlacedImage, PrefillProgress,
     answer::{Answer, Chosen, Key},
     plan::{Need, patience, prefill_budget, share},
     sequences::{CallError, guarded},
@@ -28,14 +28,29 @@ struct Item {
     decodes: bool,
     /// Row of its first logits, if it has any.
     row: Option<usize>,
+    /// Whether it is one image, which is computed in a pass of its own.
+    image: bool,
 }
 
 impl Item {
-    /// All tokens of `answer` from the one at `from` on.
-    fn rest_of(answer: &Answer, from: usize) -> Self {
-        let count = answer.tokens.len() - from;
-        Self { key: answer.key, count, decodes: answer.generated > 0 && count == 1, row: None }
+    /// What `answer` needs next from the entry at `from` on: an image, or the tokens up to the next one.
+    fn next_of(answer: &Answer, images: &[PlacedImage], from: usize) -> Self {
+        let next = images.iter().find(|image| image.end() > from);
+        let (count, image) = match next {
+            Some(image) if image.at <= from => (image.end() - from, true),
+            Some(image) => (image.at - from, false),
+            None => (answer.tokens.len() - from, false),
+        };
+        let decodes = answer.generated > 0 && from + 1 == answer.tokens.len();
+        Self { key: answer.key, count, decodes, row: None, image }
     }
+}
+
+/// What a step computes.
+struct Plan {
+    decoding: Vec<Item>,
+    prompts: Vec<Item>,
+    image: Option<Item>,
 }
 
 /// How a forward pass ended.
@@ -49,7 +64,15 @@ impl Worker {
     /// Runs one step: all decoding answers by a token each, and at most one chunk of prompts.
     pub(crate) fn compute(&mut self) {
         self.run_suspects();
-        let Some((decoding, prompts)) = self.plan_step() else { return };
+        let Some(Plan { decoding, prompts, image }) = self.plan_step() else { return };
+        if let Some(image) = &image
+            && matches!(self.image_pass(image), Pass::PlanAgain)
+        {
+            return;
+        }
+        if decoding.is_empty() && prompts.is_empty() {
+            return;
+        }
         if prompts.is_empty() {
             let parts = self.cost.plan(decoding.len());
             self.shared.stats().split_rounds += u64::from(parts.len() > 1);
@@ -77,21 +100,29 @@ impl Worker {
         for key in suspects {
             let Some(answer) = self.active.iter().find(|answer| answer.key == key) else { continue };
             let Some(seq) = answer.seq else { continue };
-            let mut item = Item::rest_of(answer, self.sequences.len(seq));
+            let images = &self.jobs[&key.0].request.images;
+            let mut item = Item::next_of(answer, images, self.sequences.len(seq));
+            if item.image {
+                self.image_pass(&item);
+                continue;
+            }
             item.count = item.count.min(ROWS_AT_ONCE).min(self.limits.max_batch_tokens);
             self.pass(&[item]);
         }
     }
 
     /// Chooses the tokens of the next step, after making sure of their cells. `None` if there is nothing to compute.
-    fn plan_step(&mut self) -> Option<(Vec<Item>, Vec<Item>)> {
+    fn plan_step(&mut self) -> Option<Plan> {
         loop {
-            let (mut decoding, mut prompts, mut needs) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut decoding, mut prompts, mut needs, mut image) = (Vec::new(), Vec::new(), Vec::new(), None);
             for answer in &self.active {
                 let (Some(seq), false) = (answer.seq, answer.alone) else { continue };
                 let job = &self.jobs[&answer.key.0];
-                let item = Item::rest_of(answer, self.sequences.len(seq));
-                if item.decodes {
+                let item = Item::next_of(answer, &job.request.images, self.sequences.len(seq));
+                if item.image {
+                    // One a step, the oldest first: an image can take long, and the streams get a token between two.
+                    image = image.or(Some(item));
+                } else if item.decodes {
                     decoding.push(item);
                 } else {
                     let rows = job.request.prompt_logprobs.is_some() && job.prompt_done.is_none();
@@ -99,9 +130,10 @@ impl Worker {
                     prompts.push(item);
                 }
             }
-            if decoding.is_empty() && prompts.is_empty() {
+            if decoding.is_empty() && prompts.is_empty() && image.is_none() {
                 return None;
             }
+            let needed = decoding.len() + image.as_ref().map_or(0, |item| item.count);
             let cells = self.sequences.available_cells();
             let mut budget =
                 prefill_budget(self.prefill_chunk, decoding.len(), prompts.len(), self.limits.max_batch_tokens);
@@ -109,8 +141,8 @@ impl Worker {
                 let pause = LONGEST_PAUSE * patience(decoding.len(), prompts.len()) as u32;
                 budget = budget.min(self.cost.prefill_within(pause, decoding.len()));
             }
-            let budget = budget.min(cells.saturating_sub(decoding.len()));
-            if cells < decoding.len() || (decoding.is_empty() && budget == 0) {
+            let budget = budget.min(cells.saturating_sub(needed));
+            if cells < needed || (needed == 0 && budget == 0) {
                 self.free_cells();
                 continue;
             }
@@ -118,7 +150,7 @@ impl Worker {
                 item.count = count;
             }
             prompts.retain(|item| item.count > 0);
-            return Some((decoding, prompts));
+            return Some(Plan { decoding, prompts, image });
         }
     }
 
@@ -163,6 +195,47 @@ impl Worker {
             }
             Err(error) => {
                 self.take_failure(&items, error);
+                Pass::PlanAgain
+            }
+        }
+    }
+
+    /// Computes one image.
+    fn image_pass(&mut self, item: &Item) -> Pass {
+        if !self.is_wanted(item.key) {
+            return Pass::Done;
+        }
+        let Some(seq) = self.active.iter().find(|answer| answer.key == item.key).and_then(|answer| answer.seq) else {
+            return Pass::Done;
+        };
+        let from = self.sequences.len(seq);
+        let images = &self.jobs[&item.key.0].request.images;
+        let Some(chunk) = images.iter().find(|image| image.at == from).map(|image| image.chunk.clone()) else {
+            // A prefix never ends inside an image, unless two images had the same hash.
+            let error = DecodeError::InvalidBatch(format!("an image is cut at {from}"));
+            self.take_failure(std::slice::from_ref(item), CallError::Engine(error));
+            return Pass::PlanAgain;
+        };
+        if !self.sequences.make_room(self.decoder.as_mut(), chunk.cells()) {
+            self.free_cells();
+            return Pass::PlanAgain;
+        }
+        let result = loop {
+            let decoder = &mut self.decoder;
+            let result = guarded(|| decoder.decode_image(seq, from as Pos, &chunk));
+            self.shared.stats().steps += 1;
+            match result {
+                Err(CallError::Engine(DecodeError::KvFull { .. })) if self.sequences.evict(self.decoder.as_mut()) => {}
+                result => break result,
+            }
+        };
+        match result {
+            Ok(()) => {
+                self.take_results(std::slice::from_ref(item));
+                Pass::Done
+            }
+            Err(error) => {
+                self.take_failure(std::slice::from_ref(item), error);
                 Pass::PlanAgain
             }
         }

@@ -1,8 +1,8 @@
-//! What goes into a scheduler and what comes out. Plain serialisable data: a model may run on a thread of the server
-//! or in another process without either side knowing.
+//! What goes into a scheduler and what comes out. Plain serialisable data, but for images: a model may run on a thread of the
+//! server or in another process without either side knowing, and then prepares images where it runs.
 
 use serde::{Deserialize, Serialize};
-use tern_engine::Token;
+use tern_engine::{ImageChunk, Token};
 
 /// A prompt to continue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -11,6 +11,10 @@ pub struct GenerateRequest {
     pub id: String,
     /// The prompt. At least one token.
     pub prompt: Vec<Token>,
+    /// The images in the prompt, in order; the prompt has their [`ImageChunk::places`] at their places. The last entry of a
+    /// prompt is a token, since an image has no logits.
+    #[serde(skip)]
+    pub images: Vec<PlacedImage>,
     /// How tokens are chosen.
     pub sampling: SamplingParams,
     /// How many answers, 1 or more. The prompt is computed once.
@@ -31,6 +35,22 @@ pub struct GenerateRequest {
     pub return_progress: bool,
     /// Whether prefixes in the KV cache may be used.
     pub use_cache: bool,
+}
+
+/// An image, or a tile of one, in a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacedImage {
+    /// Index of its first entry.
+    pub at: usize,
+    /// What the engine computes there.
+    pub chunk: ImageChunk,
+}
+
+impl PlacedImage {
+    /// Index behind its last entry.
+    pub fn end(&self) -> usize {
+        self.at + self.chunk.cells()
+    }
 }
 
 /// How the next token is chosen from the logits. Applied in this order: logit_bias, penalties, then (unless greedy)

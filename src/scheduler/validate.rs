@@ -23,9 +23,14 @@ pub(crate) fn validate(
     }
     let vocab_size = tokenizer.vocab_size();
     let known = |token: u32| (token as usize) < vocab_size;
-    if let Some(&token) = request.prompt.iter().find(|&&token| !known(token)) {
-        return Err(unknown_token("prompt", token, vocab_size));
+    for words in between_images(request)? {
+        if let Some(&token) = words.iter().find(|&&token| !known(token)) {
+            return Err(unknown_token("prompt", token, vocab_size));
+        }
     }
+    check(request.images.is_empty() || request.prompt_logprobs.is_none(), "prompt_logprobs", || {
+        "prompt_logprobs are not given for prompts with images".into()
+    })?;
     range("n", f64::from(request.n), 1.0, f64::from(MAX_CHOICES))?;
     range("logprobs", f64::from(request.logprobs.unwrap_or(0)), 0.0, f64::from(MAX_LOGPROBS))?;
     range("prompt_logprobs", f64::from(request.prompt_logprobs.unwrap_or(0)), 0.0, f64::from(MAX_LOGPROBS))?;
@@ -47,6 +52,30 @@ pub(crate) fn validate(
         check(bias.is_finite(), "logit_bias", || format!("logit_bias of token {token} is {bias}; it must be finite"))?;
     }
     Ok(())
+}
+
+/// The stretches of tokens before, between and behind the images of the prompt.
+fn between_images(request: &GenerateRequest) -> Result<Vec<&[u32]>, GenerateError> {
+    let wrong = |message: &str| GenerateError::InvalidParameter { param: "prompt".into(), message: message.into() };
+    let mut stretches = Vec::with_capacity(request.images.len() + 1);
+    let mut from = 0;
+    for image in &request.images {
+        let holds = image.at >= from
+            && request
+                .prompt
+                .get(image.at..image.end())
+                .is_some_and(|held| image.chunk.places().eq(held.iter().copied()));
+        if !holds || image.chunk.cells() == 0 {
+            return Err(wrong("the images are not where the prompt says"));
+        }
+        stretches.push(&request.prompt[from..image.at]);
+        from = image.end();
+    }
+    if from == request.prompt.len() {
+        return Err(wrong("the prompt ends with an image; a token must follow it"));
+    }
+    stretches.push(&request.prompt[from..]);
+    Ok(stretches)
 }
 
 fn check(holds: bool, param: &str, message: impl FnOnce() -> String) -> Result<(), GenerateError> {

@@ -133,7 +133,7 @@ fn load(path: &Path, options: &LoadOptions, progress: Progress<'_>) -> Result<Lo
         return Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(info) });
     }
     let decoder = Box::new(BitnetDecoder::new(forward));
-    Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder }), ..LoadedModel::new(info) })
+    Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder, vision: None }), ..LoadedModel::new(info) })
 }
 
 /// The instruction set asked for, or the best there is.

@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, KvType, ModelInfo, Reranker, TextReader,
-    Tokenizer, Transcriber,
+    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, ImageEncoder, KvType, ModelInfo, Reranker,
+    TextReader, Tokenizer, Transcriber,
 };
 
 /// Where a model comes from.
@@ -17,15 +17,38 @@ use crate::{
 pub enum ModelSource {
     /// A file or folder on disk.
     Path(PathBuf),
+    /// A model file with another one, in a place of its own choosing, that lets it see (its projector).
+    Sighted {
+        /// The model.
+        model: PathBuf,
+        /// The projector.
+        projector: PathBuf,
+    },
     /// A named behaviour of an engine that needs no weights (echo).
     Script(String),
 }
 
 impl ModelSource {
+    /// The model's file or folder; `None` for a script.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) | Self::Sighted { model: path, .. } => Some(path),
+            Self::Script(_) => None,
+        }
+    }
+
+    /// The projector, where one was named.
+    pub fn projector(&self) -> Option<&Path> {
+        match self {
+            Self::Sighted { projector, .. } => Some(projector),
+            Self::Path(_) | Self::Script(_) => None,
+        }
+    }
+
     /// The path, or the script's name as a path, for messages.
     pub fn label(&self) -> PathBuf {
         match self {
-            Self::Path(path) => path.clone(),
+            Self::Path(path) | Self::Sighted { model: path, .. } => path.clone(),
             Self::Script(name) => PathBuf::from(name),
         }
     }
@@ -36,7 +59,7 @@ impl ModelSource {
     /// `Unsupported` for a script.
     pub fn gguf_for(&self, engine: &str) -> Result<&Path, EngineError> {
         match self {
-            Self::Path(path) => Ok(path),
+            Self::Path(path) | Self::Sighted { model: path, .. } => Ok(path),
             Self::Script(_) => Err(EngineError::Unsupported {
                 path: self.label(),
                 message: format!("the {engine} engine runs GGUF files, not scripts"),
@@ -159,6 +182,8 @@ pub struct TextModel {
     pub tokenizer: Arc<dyn Tokenizer>,
     /// Goes to the scheduler's thread.
     pub decoder: Box<dyn Decoder>,
+    /// Prepares images for it; `None` for a model that cannot see.
+    pub vision: Option<Arc<dyn ImageEncoder>>,
 }
 
 /// A loaded model: a set of capabilities, most often one.

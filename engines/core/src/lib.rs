@@ -20,6 +20,7 @@ pub mod error;
 pub mod info;
 pub mod tasks;
 pub mod text;
+pub mod vision;
 
 pub use batch::{Batch, BatchToken, Wanted};
 pub use cells::Cells;
@@ -29,10 +30,12 @@ pub use error::{DecodeError, EngineError};
 pub use info::{CUT, Capability, Cost, Head, KvType, ModelInfo};
 pub use tasks::{Describer, EntityTagger, Image, Reranker, TextReader, Transcriber};
 pub use text::{Decoder, DecoderLimits, SavedSequence, Tokenizer};
+pub use vision::{IMAGE_PLACE, ImageChunk, ImageEncoder, PromptPart};
 
 /// A token id: an index into the model's vocabulary.
 pub type Token = u32;
 /// The number of a sequence (one token history with its KV cache): `0..DecoderLimits::max_sequences`.
 pub type SeqId = u32;
-/// A position in a sequence, in tokens, from 0.
+/// A place in a sequence, in KV cells, from 0: a token takes one, an image several. Engines whose models number positions
+/// otherwise (M-RoPE) translate.
 pub type Pos = u32;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::{Batch, DecodeError, EngineError, Pos, SeqId, Token};
+use crate::{Batch, DecodeError, EngineError, ImageChunk, Pos, SeqId, Token};
 
 /// Text to tokens and back. Shared between threads; every call is pure.
 pub trait Tokenizer: Send + Sync {
@@ -79,6 +79,16 @@ pub trait Decoder: Send {
     /// caller drops them.
     fn decode(&mut self, batch: &Batch) -> Result<(), DecodeError>;
 
+    /// Computes `image` and appends it to `seq`, whose next free place is `pos`: [`ImageChunk::cells`] cells. Blocks; between
+    /// two calls running answers get on, so an image that is cut into tiles comes in several. No logits are given, and those
+    /// of the last batch are gone.
+    ///
+    /// # Errors
+    /// `DecodeError::Unsupported` when the model cannot see; otherwise as [`Decoder::decode`].
+    fn decode_image(&mut self, seq: SeqId, pos: Pos, image: &ImageChunk) -> Result<(), DecodeError> {
+        Err(DecodeError::Unsupported(format!("this model cannot see {image:?} at {pos} of sequence {seq}")))
+    }
+
     /// The logits `[vocab_size]` (f32, unnormalised) of row `row` of the last successful [`Decoder::decode`].
     ///
     /// # Panics
@@ -88,7 +98,7 @@ pub trait Decoder: Send {
     /// Drops all tokens of `seq` from position `from` on; 0 frees the sequence.
     ///
     /// # Errors
-    /// `DecodeError::Unsupported` when the model cannot cut a sequence there, any error when there is no such sequence;
+    /// `DecodeError::Unsupported` when the model cannot cut a sequence there (inside an image, say), any error when there is no such sequence;
     /// the cache is as it was. Cutting at or behind the end changes nothing.
     fn kv_truncate(&mut self, seq: SeqId, from: Pos) -> Result<(), DecodeError>;
 

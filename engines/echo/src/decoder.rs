@@ -3,10 +3,11 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use tern_engine::{
-    Batch, DecodeError, Decoder, DecoderLimits, LoadOptions, Pos, SavedSequence, SeqId, Tokenizer, Wanted,
+    Batch, DecodeError, Decoder, DecoderLimits, ImageChunk, LoadOptions, Pos, SavedSequence, SeqId, Tokenizer, Wanted,
 };
 
 use crate::{
+    images::Seen,
     kv::Cache,
     reply::{Place, fill_logits},
     scripts::{Fault, Settings},
@@ -22,6 +23,7 @@ pub struct EchoDecoder {
     limits: DecoderLimits,
     vocabulary: Arc<Vocabulary>,
     cache: Cache,
+    seen: Seen,
     logits: Vec<f32>,
 }
 
@@ -37,7 +39,14 @@ impl EchoDecoder {
             saved_bytes: options.saved_bytes,
         };
         let cache = Cache::new(limits.max_sequences, kv_cells);
-        Self { settings, limits, vocabulary: Arc::clone(Vocabulary::shared()), cache, logits: Vec::new() }
+        Self {
+            settings,
+            limits,
+            vocabulary: Arc::clone(Vocabulary::shared()),
+            cache,
+            seen: Seen::default(),
+            logits: Vec::new(),
+        }
     }
 
     /// Checks all that the contract asks, before anything changes. Returns how many tokens are prefill: all but the
@@ -115,10 +124,35 @@ impl Decoder for EchoDecoder {
                 let history = &sequence.tokens;
                 self.fail_at(history)?;
                 let logits = &mut self.logits[row * vocab_size..][..vocab_size];
-                fill_logits(&self.vocabulary, self.settings.reply, history, sequence.hash(history.len()), logits);
+                fill_logits(
+                    &self.vocabulary,
+                    self.settings.reply,
+                    history,
+                    sequence.hash(history.len()),
+                    &self.seen,
+                    logits,
+                );
                 row += 1;
             }
         }
+        Ok(())
+    }
+
+    fn decode_image(&mut self, seq: SeqId, pos: Pos, image: &ImageChunk) -> Result<(), DecodeError> {
+        let held = self.cache.get(seq)?.tokens.len();
+        if pos as usize != held {
+            return Err(DecodeError::InvalidBatch(format!("sequence {seq}: an image at {pos}, expected {held}")));
+        }
+        if held + image.cells() > self.limits.context_length as usize {
+            let message = format!("sequence {seq}: more than {} tokens", self.limits.context_length);
+            return Err(DecodeError::InvalidBatch(message));
+        }
+        if image.cells() > self.cache.free_cells() {
+            return Err(DecodeError::KvFull { needed: image.cells() });
+        }
+        self.seen.note(image)?;
+        self.wait(image.cells());
+        image.places().for_each(|place| self.cache.push(seq, place));
         Ok(())
     }
 

@@ -3,13 +3,14 @@
 use std::{path::PathBuf, sync::Arc, thread};
 
 use tern_engine::{
-    Capability, Cost, Engine, EngineBuild, EngineError, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
-    TextModel, Tokenizer,
+    Capability, Cost, Engine, EngineBuild, EngineError, ImageEncoder, LoadOptions, LoadedModel, ModelInfo, ModelSource,
+    Progress, TextModel, Tokenizer,
 };
 
 use crate::{
     decoder::EchoDecoder,
     embedder::{DIMENSIONS, EchoEmbedder},
+    images::EchoEyes,
     pictures::{EchoDescriber, EchoReader},
     ranking::EchoReranker,
     scripts::{Fault, SCRIPTS, Script, Settings},
@@ -38,8 +39,8 @@ impl EchoEngine {
         match source {
             ModelSource::Script(name) => Settings::parse(name)
                 .map_err(|message| EngineError::InvalidModel { path: PathBuf::from(name), message }),
-            ModelSource::Path(path) => Err(EngineError::Unsupported {
-                path: path.clone(),
+            other => Err(EngineError::Unsupported {
+                path: other.label(),
                 message: "engine \"echo\" runs scripts and reads no files".into(),
             }),
         }
@@ -142,7 +143,9 @@ impl Engine for EchoEngine {
                 ..LoadedModel::new(info)
             });
         }
-        let decoder = EchoDecoder::new(settings, options);
-        Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder: Box::new(decoder) }), ..LoadedModel::new(info) })
+        let sees = settings.capabilities.contains(&Capability::Vision);
+        let vision = sees.then(|| Arc::new(EchoEyes) as Arc<dyn ImageEncoder>);
+        let decoder = Box::new(EchoDecoder::new(settings, options));
+        Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder, vision }), ..LoadedModel::new(info) })
     }
 }

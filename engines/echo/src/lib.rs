@@ -16,6 +16,7 @@ mod readme {}
 pub mod decoder;
 pub mod embedder;
 pub mod engine;
+mod images;
 mod kv;
 pub mod pictures;
 mod ranking;

@@ -8,6 +8,7 @@
 use tern_engine::{Token, Tokenizer};
 
 use crate::{
+    images::Seen,
     scripts::{Reply, TOOL_ANSWER, TOOL_CALL, WORDS},
     vocabulary::{IM_END, IM_START, Vocabulary},
 };
@@ -55,12 +56,17 @@ fn header_length(vocabulary: &Vocabulary, tokens: &[Token]) -> Option<usize> {
 }
 
 /// The token that `reply` says at `place`. `hash` is the hash of the whole history.
-pub(crate) fn next_token(vocabulary: &Vocabulary, reply: Reply, place: &Place<'_>, hash: u64) -> Token {
+pub(crate) fn next_token(vocabulary: &Vocabulary, reply: Reply, place: &Place<'_>, hash: u64, seen: &Seen) -> Token {
     let at = place.position;
     let piece = match reply {
         Reply::LastMessage => {
             let mut tokens = Vec::new();
             vocabulary.encode_bytes(&last_message(vocabulary, place), &mut tokens);
+            return opened(vocabulary, place, tokens.get(at).copied());
+        }
+        Reply::Images => {
+            let mut tokens = Vec::new();
+            vocabulary.encode_bytes(seen.describe(place.prompt).as_bytes(), &mut tokens);
             return opened(vocabulary, place, tokens.get(at).copied());
         }
         Reply::Pieces(pieces) => pieces.get(at),
@@ -107,9 +113,16 @@ fn last_message(vocabulary: &Vocabulary, place: &Place<'_>) -> Vec<u8> {
 ///
 /// With temperature 1 the script's token has a probability of about 0.73 and the runners-up share nearly all of the
 /// rest, so that greedy decoding follows the script and seeds differ.
-pub(crate) fn fill_logits(vocabulary: &Vocabulary, reply: Reply, history: &[Token], hash: u64, row: &mut [f32]) {
+pub(crate) fn fill_logits(
+    vocabulary: &Vocabulary,
+    reply: Reply,
+    history: &[Token],
+    hash: u64,
+    seen: &Seen,
+    row: &mut [f32],
+) {
     let place = Place::find(vocabulary, history);
-    let token = next_token(vocabulary, reply, &place, hash);
+    let token = next_token(vocabulary, reply, &place, hash, seen);
     for (id, logit) in row.iter_mut().enumerate() {
         *logit = -12.0 + noise(hash, id as u64);
     }
@@ -159,7 +172,7 @@ mod tests {
         let mut row = vec![0.0; vocabulary.vocab_size()];
         loop {
             let hash = history.iter().fold(0, |hash, &token| extend_hash(hash, token));
-            fill_logits(vocabulary, reply, &history, hash, &mut row);
+            fill_logits(vocabulary, reply, &history, hash, &Seen::default(), &mut row);
             let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as Token;
             if vocabulary.is_end_of_generation(best) {
                 break;
@@ -210,7 +223,7 @@ mod tests {
     fn the_scripts_token_has_most_of_the_probability_and_not_all() {
         let vocabulary = Vocabulary::shared();
         let mut row = vec![0.0_f32; vocabulary.vocab_size()];
-        fill_logits(vocabulary, Reply::Cycle(WORDS, None), &[IM_START], 7, &mut row);
+        fill_logits(vocabulary, Reply::Cycle(WORDS, None), &[IM_START], 7, &Seen::default(), &mut row);
         let total: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
         let top = row.iter().map(|&logit| f64::from(logit).exp()).fold(0.0, f64::max) / total;
         assert!((0.65..0.8).contains(&top), "{top}");

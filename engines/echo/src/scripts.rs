@@ -17,7 +17,9 @@ pub(crate) enum Reply {
     Random(usize),
     /// A tool call; once the last message holds a tool's response, an answer.
     ToolCall,
-    /// Nothing: the model embeds, or sees.
+    /// How many images it was shown, and their sizes.
+    Images,
+    /// Nothing: the model does a task without a dialogue.
     Silent,
 }
 
@@ -61,7 +63,9 @@ impl Script {
                 pieces.iter().cycle().take(count).copied().collect::<Vec<_>>().concat()
             }
             Reply::ToolCall => TOOL_CALL.concat(),
-            Reply::LastMessage | Reply::Cycle(_, None) | Reply::Random(_) | Reply::Silent => return None,
+            Reply::LastMessage | Reply::Cycle(_, None) | Reply::Random(_) | Reply::Images | Reply::Silent => {
+                return None;
+            }
         };
         Some(String::from_utf8(bytes).expect("a script's pieces join to UTF-8; otherwise this is a bug in the list"))
     }
@@ -151,7 +155,7 @@ impl Settings {
             Reply::Pieces(pieces) => Reply::Pieces(&pieces[..count.min(pieces.len())]),
             Reply::Cycle(pieces, _) => Reply::Cycle(pieces, Some(count)),
             Reply::Random(_) => Reply::Random(count),
-            Reply::LastMessage | Reply::ToolCall | Reply::Silent => {
+            Reply::LastMessage | Reply::ToolCall | Reply::Images | Reply::Silent => {
                 return Err(format!("script \"{}\" has no number of pieces", self.id));
             }
         };
@@ -350,6 +354,13 @@ pub(crate) const SCRIPTS: &[Script] = &[
         id: "echo-random",
         description: "Each word depends on every token before it: any mix-up in the KV cache changes the text.",
         reply: Reply::Random(64),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-vision",
+        description: "Sees: says how many images there are in the dialogue, and their sizes in pixels.",
+        capabilities: &[Capability::Completion, Capability::Chat, Capability::Vision],
+        reply: Reply::Images,
         ..PLAIN
     },
     Script {

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tern_engine::{EngineError, Token, Tokenizer};
+use tern_engine::{EngineError, IMAGE_PLACE, Token, Tokenizer};
 
 use crate::scripts::{Reply, SCRIPTS, TOOL_ANSWER, TOOL_CALL, WORDS};
 
@@ -91,7 +91,7 @@ impl Vocabulary {
 
     /// Whether `token` is a twin.
     pub fn is_twin(&self, token: Token) -> bool {
-        token >= self.first_twin()
+        (self.first_twin()..IMAGE_PLACE).contains(&token)
     }
 
     /// The token with exactly these bytes.

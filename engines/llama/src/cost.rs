@@ -29,6 +29,9 @@ pub(crate) fn saved_bytes(info: &ModelInfo, options: &LoadOptions) -> u64 {
     options.saved_bytes.min(cache)
 }
 
+/// What encoding an image takes besides the projector's weights.
+const VISION_BYTES: u64 = 256 << 20;
+
 /// The library, its threads and the graph.
 const BASE_BYTES: u64 = 12 << 20;
 
@@ -50,11 +53,14 @@ pub(crate) fn estimate(info: &ModelInfo, options: &LoadOptions) -> Cost {
     let activations = tokens * u64::from(info.hidden_size) * 4 * (2 + 3 * 4);
     // One byte pair for each token of the batch and each cell.
     let mask = tokens * u64::from(cells) * 2;
+    // The vision tower's buffers: a few layers' worth of a large image's patches.
+    let sees = info.capabilities.contains(&Capability::Vision);
+    let vision = if sees { VISION_BYTES } else { 0 };
     let vocabulary = u64::from(info.vocab_size) * TOKEN_BYTES;
     Cost {
         weights_bytes: info.weights_bytes,
         kv_bytes_per_token: options.kv_type.bytes(info.kv_values_per_token),
         context_tokens: cells,
-        fixed_bytes: BASE_BYTES + vocabulary + 2 * rows * row + activations + mask + saved,
+        fixed_bytes: BASE_BYTES + vocabulary + 2 * rows * row + activations + mask + saved + vision,
     }
 }

@@ -3,9 +3,13 @@
 //! llama.cpp aborts the process on a batch it does not like, so everything about a batch is checked here first. The
 //! lengths of the sequences are kept here too: llama.cpp knows positions, and only of cells it has not reused.
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SavedSequence, SeqId, Wanted};
+use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, ImageChunk, Pos, SavedSequence, SeqId, Wanted};
 
-use crate::ffi::{Context, DecodeFailure, SequenceState, TokenBatch};
+use crate::{
+    ffi::{Chunk, Context, DecodeFailure, SequenceState, TokenBatch},
+    spans::Spans,
+    vision::Encoded,
+};
 
 /// What the decoder must know of the model.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +30,7 @@ pub(crate) struct ModelShape {
 struct Saved {
     state: SequenceState,
     length: Pos,
+    spans: Spans,
 }
 
 /// A [`Decoder`] over one llama.cpp context.
@@ -34,8 +39,12 @@ pub(crate) struct LlamaDecoder {
     batch: TokenBatch,
     shape: ModelShape,
     limits: DecoderLimits,
-    /// Tokens of each sequence.
+    /// What images were and are computed with; `None` for a model that cannot see.
+    images: Option<Encoded>,
+    /// Cells of each sequence.
     lengths: Vec<Pos>,
+    /// The images of each sequence.
+    spans: Vec<Spans>,
     /// The lengths as they would be after the batch being checked; kept for its memory.
     next: Vec<Pos>,
     /// For each row of logits, the number of its token in the last batch.
@@ -58,10 +67,17 @@ impl LlamaDecoder {
             context,
             shape,
             limits,
+            images: None,
             lengths: vec![0; max_sequences as usize],
+            spans: vec![Spans::default(); max_sequences as usize],
             next: Vec::with_capacity(max_sequences as usize),
             rows: Vec::new(),
         }
+    }
+
+    /// The same with a projector.
+    pub(crate) fn with_images(self, images: Option<Encoded>) -> Self {
+        Self { images, ..self }
     }
 
     /// Checks everything llama.cpp would abort on, and fills `self.batch` and `self.next`.
@@ -93,7 +109,8 @@ impl LlamaDecoder {
                 return invalid(format!("token {i}: position {}, context length {}", entry.pos, limits.context_length));
             }
             *expected += 1;
-            if !self.batch.push(entry.token, entry.pos, entry.seq, entry.logits != Wanted::Nothing) {
+            let pos = self.spans[entry.seq as usize].end_position(entry.pos);
+            if !self.batch.push(entry.token, pos, entry.seq, entry.logits != Wanted::Nothing) {
                 return invalid(format!("token {i} does not fit"));
             }
         }
@@ -105,6 +122,12 @@ impl LlamaDecoder {
             .get(seq as usize)
             .copied()
             .ok_or_else(|| DecodeError::InvalidBatch(format!("sequence {seq} of {}", self.limits.max_sequences)))
+    }
+
+    /// The model's position of place `at` of `seq`.
+    fn position(&self, seq: SeqId, at: Pos) -> Result<Pos, DecodeError> {
+        let inside = || DecodeError::Unsupported(format!("place {at} of sequence {seq} is inside an image"));
+        self.spans[seq as usize].position(at).ok_or_else(inside)
     }
 
     /// Whether everything that token `len` of `seq` would look at is still there. Sliding-window layers may have
@@ -143,6 +166,42 @@ impl Decoder for LlamaDecoder {
         }
     }
 
+    fn decode_image(&mut self, seq: SeqId, pos: Pos, image: &ImageChunk) -> Result<(), DecodeError> {
+        self.rows.clear();
+        let length = self.length(seq)?;
+        let Some(images) = &mut self.images else {
+            return Err(DecodeError::Unsupported("this model has no projector for images".into()));
+        };
+        let Some(chunk) = image.state().downcast_ref::<Chunk>() else {
+            return Err(DecodeError::InvalidBatch("another engine prepared this image".into()));
+        };
+        if pos != length {
+            return Err(DecodeError::InvalidBatch(format!("an image at {pos} of sequence {seq}, expected {length}")));
+        }
+        let cells = chunk.n_tokens;
+        if pos.checked_add(cells).is_none_or(|end| end > self.limits.context_length) {
+            let context_length = self.limits.context_length;
+            let message = format!("an image of {cells} tokens at {pos}, context length {context_length}");
+            return Err(DecodeError::InvalidBatch(message));
+        }
+        if images.vision().is_non_causal(chunk) && cells as usize > self.limits.max_batch_tokens {
+            let most = self.limits.max_batch_tokens;
+            return Err(DecodeError::InvalidBatch(format!("an image of {cells} tokens, at most {most} at once")));
+        }
+        let embeddings = images.get(image.hash(), chunk).map_err(DecodeError::Failed)?;
+        let spans = &mut self.spans[seq as usize];
+        let (n_past, n_batch) = (spans.end_position(pos), self.limits.max_batch_tokens as u32);
+        match images.vision().decode(&mut self.context, chunk, &embeddings, n_past, seq, n_batch) {
+            Ok(()) => {
+                spans.push(pos, cells, chunk.n_pos);
+                self.lengths[seq as usize] = pos + cells;
+                Ok(())
+            }
+            Err(DecodeFailure::Full) => Err(DecodeError::KvFull { needed: cells as usize }),
+            Err(DecodeFailure::Other(said)) => Err(DecodeError::Failed(said)),
+        }
+    }
+
     fn logits(&self, row: usize) -> &[f32] {
         let index =
             *self.rows.get(row).unwrap_or_else(|| panic!("row {row} of {}: a bug of the caller", self.rows.len()));
@@ -154,22 +213,24 @@ impl Decoder for LlamaDecoder {
         if from >= length {
             return Ok(());
         }
+        let position = self.position(seq, from)?;
         if from > 0 {
             if self.shape.recurrent {
                 return Err(DecodeError::Unsupported(format!(
                     "sequence {seq} has a recurrent state and can only be dropped whole"
                 )));
             }
-            if !self.window_is_whole(seq, from) {
+            if !self.window_is_whole(seq, position) {
                 return Err(DecodeError::Unsupported(format!(
                     "sequence {seq} cannot be cut at {from}: its sliding window has moved on"
                 )));
             }
         }
-        if !self.context.remove(seq, from) {
+        if !self.context.remove(seq, position) {
             return Err(DecodeError::Unsupported(format!("llama.cpp cannot cut sequence {seq} at {from}")));
         }
         self.lengths[seq as usize] = from;
+        self.spans[seq as usize].truncate(from);
         Ok(())
     }
 
@@ -186,21 +247,24 @@ impl Decoder for LlamaDecoder {
         if len == 0 {
             return Ok(());
         }
+        let position = self.position(from, len)?;
         if self.shape.recurrent && len < have {
             return Err(DecodeError::Unsupported(format!(
                 "sequence {from} has a recurrent state and can only be copied whole"
             )));
         }
-        if !self.shape.recurrent && !self.window_is_whole(from, len) {
+        if !self.shape.recurrent && !self.window_is_whole(from, position) {
             return Err(DecodeError::Unsupported(format!(
                 "{len} tokens of sequence {from} cannot be copied: its sliding window has moved on"
             )));
         }
-        let part = (!self.shape.recurrent).then_some(len);
+        let part = (!self.shape.recurrent).then_some(position);
         if !self.context.copy(from, to, part) {
             return Err(DecodeError::Unsupported(format!("llama.cpp cannot copy sequence {from}")));
         }
         self.lengths[to as usize] = len;
+        self.spans[to as usize] = self.spans[from as usize].clone();
+        self.spans[to as usize].truncate(len);
         Ok(())
     }
 
@@ -208,7 +272,8 @@ impl Decoder for LlamaDecoder {
         let length = self.length(seq)?;
         let state =
             self.context.save(seq).map_err(|said| DecodeError::Unsupported(format!("sequence {seq}: {said}")))?;
-        Ok(SavedSequence { bytes: state.bytes() as u64, state: Box::new(Saved { state, length }) })
+        let spans = self.spans[seq as usize].clone();
+        Ok(SavedSequence { bytes: state.bytes() as u64, state: Box::new(Saved { state, length, spans }) })
     }
 
     fn kv_restore(&mut self, saved: &SavedSequence, seq: SeqId) -> Result<(), DecodeError> {
@@ -227,6 +292,7 @@ impl Decoder for LlamaDecoder {
             return Err(DecodeError::KvFull { needed: saved.length as usize });
         }
         self.lengths[seq as usize] = saved.length;
+        self.spans[seq as usize] = saved.spans.clone();
         Ok(())
     }
 }

@@ -3,17 +3,19 @@
 use std::{path::Path, sync::Arc};
 
 use tern_engine::{
-    Cost, Engine, EngineBuild, EngineError, KvType, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
-    TextModel,
+    Cost, Engine, EngineBuild, EngineError, ImageEncoder, KvType, LoadOptions, LoadedModel, ModelInfo, ModelSource,
+    Progress, TextModel,
 };
 
 use crate::{
     cost,
     decoder::{LlamaDecoder, ModelShape},
     embedder::{self, LlamaEmbedder},
-    ffi::{self, Context, ContextParams, LoadError, Model},
+    ffi::{self, Context, ContextParams, LoadError, Model, Vision},
     header::{self, Header, Purpose},
+    projector,
     tokenizer::LlamaTokenizer,
+    vision::{Encoded, Eyes},
 };
 
 /// The llama.cpp engine: text and embedding models in GGUF files.
@@ -43,7 +45,7 @@ impl Engine for LlamaEngine {
     }
 
     fn inspect(&self, source: &ModelSource) -> Result<ModelInfo, EngineError> {
-        Ok(header::read(source.gguf_for(self.name())?)?.info)
+        Ok(header::read(source.gguf_for(self.name())?, source.projector())?.info)
     }
 
     fn estimate(&self, info: &ModelInfo, options: &LoadOptions) -> Cost {
@@ -57,7 +59,7 @@ impl Engine for LlamaEngine {
         progress: Progress<'_>,
     ) -> Result<LoadedModel, EngineError> {
         let path = source.gguf_for(self.name())?;
-        let header = header::read(path)?;
+        let header = header::read(path, source.projector())?;
         header.check_vocabulary()?;
         if options.kv_type == KvType::Q8_0 && options.flash_attention == Some(false) {
             return Err(EngineError::Unsupported {
@@ -73,7 +75,14 @@ impl Engine for LlamaEngine {
         match header.purpose {
             Purpose::Text => {
                 let decoder = decoder(&model, &header, options).map_err(|error| refused(path, error))?;
-                let text = TextModel { tokenizer, decoder: Box::new(decoder) };
+                let vision = match &header.projector {
+                    None => None,
+                    Some(projector) => Some(vision(&model, projector, options)?),
+                };
+                let decoder = Box::new(decoder.with_images(vision.clone().map(Encoded::new)));
+                let max_batch_tokens = options.max_batch_tokens.max(1);
+                let vision = vision.map(|vision| Arc::new(Eyes { vision, max_batch_tokens }) as Arc<dyn ImageEncoder>);
+                let text = TextModel { tokenizer, decoder, vision };
                 Ok(LoadedModel { text: Some(text), ..LoadedModel::new(header.info) })
             }
             Purpose::Embedding { .. } => {
@@ -107,6 +116,15 @@ fn decoder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Result
         saved_bytes: cost::saved_bytes(&header.info, options),
     };
     Ok(LlamaDecoder::new(context, shape, max_sequences, options.max_batch_tokens.max(1)))
+}
+
+fn vision(
+    model: &Arc<Model>,
+    projector: &projector::Projector,
+    options: &LoadOptions,
+) -> Result<Arc<Vision>, EngineError> {
+    let vision = Vision::load(&projector.path, Arc::clone(model), options.threads.max(1), options.gpu_layers > 0);
+    Ok(Arc::new(vision.map_err(|error| refused(&projector.path, error))?))
 }
 
 fn embedder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Result<LlamaEmbedder, LoadError> {

@@ -5,37 +5,33 @@
 //! - The backend is initialised once and never freed, so it outlives every model.
 //! - A model is shared by `Arc` and immutable: llama.cpp reads it only (vocabulary, weights). The one exception is
 //!   the creation of a context, which may write to the model; [`Context::new`] holds a lock for it.
-//! - A [`Context`] owns its model's `Arc` and is dropped before it (`self_cell`). It is `Send` and not `Sync`, as
+//! - A [`Context`] and a [`Vision`] own their model's `Arc` and are freed before it. A context is `Send` and not `Sync`, as
 //!   llama.cpp's is: any thread may use it, one at a time.
 //! - llama.cpp aborts the process where its asserts fail. The callers of this module check what they pass; each
 //!   function says what.
 
 use std::{
-    num::NonZeroU32,
     path::Path,
-    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    sync::{Arc, OnceLock, mpsc},
     thread,
 };
 
 use llama_cpp_2::{
-    DecodeError,
-    context::{
-        LlamaContext,
-        params::{KvCacheType, LlamaContextParams, LlamaPoolingType},
-        session::{LlamaStateSeqFlags, SeqState},
-    },
     llama_backend::LlamaBackend,
-    llama_batch::LlamaBatch,
     model::{LlamaModel, params::LlamaModelParams},
     token::LlamaToken,
 };
 use llama_cpp_sys_2 as sys;
-use tern_engine::{KvType, Pos, Progress, SeqId, Token};
+use tern_engine::{Progress, Token};
 
 mod build;
+mod context;
 mod log;
+mod vision;
 
 pub(crate) use build::{system_features, version};
+pub(crate) use context::{Context, ContextParams, DecodeFailure, Pooling, SequenceState, TokenBatch};
+pub(crate) use vision::{Chunk, Piece, Vision};
 
 /// Most sequences a context can hold (`LLAMA_MAX_SEQ`).
 pub(crate) const MAX_SEQUENCES: u32 = 256;
@@ -111,6 +107,23 @@ impl Model {
         })
     }
 
+    /// The model of llama.cpp. It lives as long as `self`.
+    #[allow(unsafe_code)]
+    fn as_ptr(&self) -> *mut sys::llama_model {
+        // `LlamaModel` is one pointer and shows it to nobody; its version is pinned.
+        const { assert!(size_of::<LlamaModel>() == size_of::<*mut sys::llama_model>()) };
+        // SAFETY: a structure as large as its one field, the pointer to the model, has it at its beginning; a copy of a pointer
+        // owns nothing.
+        unsafe { std::mem::transmute_copy::<LlamaModel, *mut sys::llama_model>(&self.0) }
+    }
+
+    /// Width of what stands in a batch for a token.
+    #[allow(unsafe_code)]
+    pub(crate) fn n_embd_inp(&self) -> usize {
+        // SAFETY: the model is live; this reads a number.
+        usize::try_from(unsafe { sys::llama_model_n_embd_inp(self.as_ptr()) }).unwrap_or(0)
+    }
+
     /// Tokens in the vocabulary.
     pub(crate) fn n_vocab(&self) -> usize {
         usize::try_from(self.0.n_vocab()).unwrap_or(0)
@@ -176,203 +189,5 @@ impl Model {
     /// Whether the vocabulary adds an EOS token.
     pub(crate) fn adds_eos(&self) -> bool {
         self.0.vocab().should_add_eos()
-    }
-}
-
-/// What the vectors of an input's tokens become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pooling {
-    /// Their mean.
-    Mean,
-    /// The first.
-    Cls,
-    /// The last.
-    Last,
-}
-
-/// How to make a context. All numbers are at least 1.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ContextParams {
-    pub(crate) n_ctx: u32,
-    pub(crate) n_batch: u32,
-    pub(crate) n_seq_max: u32,
-    pub(crate) n_threads: u32,
-    pub(crate) kv_type: KvType,
-    /// `None`: llama.cpp chooses.
-    pub(crate) flash_attention: Option<bool>,
-    /// `Some`: the context computes embeddings, with this pooling.
-    pub(crate) pooling: Option<Pooling>,
-}
-
-self_cell::self_cell! {
-    struct OwnedContext {
-        owner: Arc<Model>,
-        #[covariant]
-        dependent: LlamaContext,
-    }
-}
-
-/// The state of sequences over a model, and the buffers of a forward pass.
-pub(crate) struct Context(OwnedContext);
-
-/// A sequence copied out of a context: cells of every layer with their positions.
-pub(crate) struct SequenceState(SeqState);
-
-impl SequenceState {
-    /// Bytes that it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.byte_len()
-    }
-}
-
-/// What a decode that did not succeed was.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum DecodeFailure {
-    /// No cells; the cache is as it was (llama.cpp finds places for the whole batch before it computes).
-    Full,
-    /// Something else; llama.cpp's own words.
-    Other(String),
-}
-
-impl Context {
-    /// Allocates the KV cache and the buffers.
-    pub(crate) fn new(model: Arc<Model>, params: &ContextParams) -> Result<Self, LoadError> {
-        static CREATION: Mutex<()> = Mutex::new(());
-        let threads = i32::try_from(params.n_threads).unwrap_or(i32::MAX);
-        let kv_type = match params.kv_type {
-            KvType::F16 => KvCacheType::F16,
-            KvType::Q8_0 => KvCacheType::Q8_0,
-            KvType::F32 => KvCacheType::F32,
-        };
-        let mut raw = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(params.n_ctx))
-            .with_n_batch(params.n_batch)
-            .with_n_ubatch(params.n_batch)
-            .with_n_seq_max(params.n_seq_max.clamp(1, MAX_SEQUENCES))
-            .with_n_threads(threads)
-            .with_n_threads_batch(threads)
-            .with_type_k(kv_type)
-            .with_type_v(kv_type)
-            // Every sequence may use every cell, and a copied prefix costs none.
-            .with_kv_unified(true)
-            // A window-sized cache forgets what is outside the window of the newest token, and then no sequence can
-            // be cut or copied; with unified cells it is hardly smaller (window x sequences).
-            .with_swa_full(true)
-            .with_flash_attention_policy(match params.flash_attention {
-                None => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-                Some(true) => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-                Some(false) => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-            });
-        if let Some(pooling) = params.pooling {
-            raw = raw.with_embeddings(true).with_pooling_type(match pooling {
-                Pooling::Mean => LlamaPoolingType::Mean,
-                Pooling::Cls => LlamaPoolingType::Cls,
-                Pooling::Last => LlamaPoolingType::Last,
-            });
-        }
-        // Creating two contexts of one model at once is a data race in llama.cpp.
-        let _guard = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
-        log::clear_errors();
-        OwnedContext::try_new(model, |model| model.0.new_context(backend(), raw))
-            .map(Self)
-            .map_err(|error| refusal(&format!("llama.cpp cannot make a context: {error}")))
-    }
-
-    fn raw(&self) -> &LlamaContext<'_> {
-        self.0.borrow_dependent()
-    }
-
-    fn with_raw<T>(&mut self, f: impl FnOnce(&mut LlamaContext<'_>) -> T) -> T {
-        self.0.with_dependent_mut(|_, context| f(context))
-    }
-
-    /// Cells, after llama.cpp's rounding.
-    pub(crate) fn n_ctx(&self) -> u32 {
-        self.raw().n_ctx()
-    }
-
-    /// Most tokens in a batch.
-    pub(crate) fn n_batch(&self) -> u32 {
-        self.raw().n_batch()
-    }
-
-    /// Runs a batch of 1 to `n_batch` tokens of the vocabulary, whose sequences are below `n_seq_max` and whose
-    /// positions continue their sequences.
-    pub(crate) fn decode(&mut self, batch: &mut TokenBatch) -> Result<(), DecodeFailure> {
-        log::clear_errors();
-        self.with_raw(|context| context.decode(&mut batch.0)).map_err(|error| match error {
-            DecodeError::NoKvCacheSlot => DecodeFailure::Full,
-            other => {
-                let said = log::take_errors();
-                DecodeFailure::Other(if said.is_empty() { other.to_string() } else { said })
-            }
-        })
-    }
-
-    /// The logits of the batch's token number `index`, which must have wanted them.
-    pub(crate) fn logits(&self, index: i32) -> &[f32] {
-        self.raw().get_logits_ith(index)
-    }
-
-    /// The pooled vector of a sequence of the last batch.
-    pub(crate) fn pooled(&self, seq: SeqId) -> Option<&[f32]> {
-        self.raw().embeddings_seq_ith(seq as i32).ok()
-    }
-
-    /// Removes positions `from..` of a sequence below `n_seq_max`; false if the model's state cannot be cut there.
-    pub(crate) fn remove(&mut self, seq: SeqId, from: Pos) -> bool {
-        let from = (from > 0).then_some(from);
-        self.with_raw(|context| context.clear_kv_cache_seq(Some(seq), from, None)).unwrap_or(false)
-    }
-
-    /// Adds the first `len` positions of `from` to `to`, or the whole sequence if `len` is `None`. Both are below
-    /// `n_seq_max`.
-    pub(crate) fn copy(&mut self, from: SeqId, to: SeqId, len: Option<Pos>) -> bool {
-        let start = len.map(|_| 0);
-        self.with_raw(|context| context.kv_cache_seq_cp(from as i32, to as i32, start, len)).is_ok()
-    }
-
-    /// Copies a sequence below `n_seq_max` out.
-    pub(crate) fn save(&self, seq: SeqId) -> Result<SequenceState, String> {
-        self.raw().state_seq_get(seq as i32, LlamaStateSeqFlags::empty()).map(SequenceState).map_err(|e| e.to_string())
-    }
-
-    /// Puts what was saved into a sequence below `n_seq_max`, which must be empty; false if there are not enough cells.
-    pub(crate) fn restore(&mut self, state: &SequenceState, seq: SeqId) -> bool {
-        self.with_raw(|context| context.state_seq_set(&state.0, seq as i32)).is_ok()
-    }
-
-    /// The oldest position of a sequence that is still there; negative if there is none.
-    pub(crate) fn oldest(&self, seq: SeqId) -> i64 {
-        self.raw().kv_cache_seq_pos_min(seq as i32).into()
-    }
-}
-
-/// The tokens of one call of [`Context::decode`]; memory for a fixed number of them.
-pub(crate) struct TokenBatch(LlamaBatch<'static>);
-
-impl TokenBatch {
-    /// Room for `capacity` tokens.
-    pub(crate) fn new(capacity: u32) -> Self {
-        Self(LlamaBatch::new(capacity as usize, 1))
-    }
-
-    /// Appends a token; false when there is no room.
-    #[must_use]
-    pub(crate) fn push(&mut self, token: Token, pos: Pos, seq: SeqId, output: bool) -> bool {
-        let (Ok(token), Ok(pos), Ok(seq)) = (i32::try_from(token), i32::try_from(pos), i32::try_from(seq)) else {
-            return false;
-        };
-        self.0.add(LlamaToken(token), pos, &[seq], output).is_ok()
-    }
-
-    /// Tokens in it.
-    pub(crate) fn len(&self) -> usize {
-        self.0.n_tokens() as usize
-    }
-
-    /// Empties it and keeps its memory.
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
     }
 }

@@ -8,6 +8,7 @@ use tern_gguf::{Header as Gguf, split, summary};
 use crate::{
     check::{self, Problem},
     ffi::Pooling,
+    projector::{self, Projector},
 };
 
 /// What a model is for.
@@ -34,6 +35,8 @@ pub(crate) struct Header {
     pub(crate) window: Option<u32>,
     /// What llama.cpp is told to load: the first part of a split model.
     pub(crate) first_part: PathBuf,
+    /// What lets it see.
+    pub(crate) projector: Option<Projector>,
     first: Gguf,
 }
 
@@ -47,11 +50,12 @@ impl Header {
     }
 }
 
-/// Reads and checks the header of the model at `path`, of all its parts if it is split.
+/// Reads and checks the header of the model at `path`, of all its parts if it is split, and that of its projector: the one
+/// named, or one that lies beside it and fits. The projector's bytes count as the model's.
 ///
 /// # Errors
 /// `Io`, `InvalidModel` or `Unsupported`.
-pub(crate) fn read(path: &Path) -> Result<Header, EngineError> {
+pub(crate) fn read(path: &Path, named: Option<&Path>) -> Result<Header, EngineError> {
     let part_paths = split::parts(path);
     if let Some(missing) = part_paths.iter().find(|part| part_paths.len() > 1 && !part.exists()) {
         return Err(EngineError::InvalidModel {
@@ -75,11 +79,20 @@ pub(crate) fn read(path: &Path) -> Result<Header, EngineError> {
         });
     }
     check::header(&parts).map_err(|problem| refuse(path, problem))?;
-    let info = summary::model_info_of_parts(&parts).map_err(|error| error.about(path))?;
+    let mut info = summary::model_info_of_parts(&parts).map_err(|error| error.about(path))?;
     let first = parts.swap_remove(0);
     let key = |name: &str| format!("{}.{name}", info.architecture);
     let purpose = purpose(&first, &info).map_err(|problem| refuse(path, problem))?;
+    let projector = match purpose {
+        Purpose::Text => projector_of(path, named, info.hidden_size)?,
+        Purpose::Embedding { .. } => None,
+    };
+    if let Some(projector) = &projector {
+        info.capabilities.push(Capability::Vision);
+        info.weights_bytes = info.weights_bytes.saturating_add(projector.bytes);
+    }
     Ok(Header {
+        projector,
         purpose,
         wordpiece: first.str("tokenizer.ggml.model") == Some("bert"),
         window: first.u32(&key("attention.sliding_window")).filter(|&window| window > 0),
@@ -87,6 +100,17 @@ pub(crate) fn read(path: &Path) -> Result<Header, EngineError> {
         info,
         first,
     })
+}
+
+/// One that was named must be sound; one that only lies there and does not fit is left alone, and the log says why.
+fn projector_of(path: &Path, named: Option<&Path>, hidden_size: u32) -> Result<Option<Projector>, EngineError> {
+    if let Some(named) = named {
+        return projector::read(named, hidden_size).map(Some);
+    }
+    let Some(found) = projector::beside(path) else { return Ok(None) };
+    Ok(projector::read(&found, hidden_size)
+        .inspect_err(|error| tracing::warn!(model = %path.display(), "without images: {error}"))
+        .ok())
 }
 
 fn purpose(header: &Gguf, info: &ModelInfo) -> Result<Purpose, Problem> {

@@ -5,7 +5,7 @@
 //! llama.cpp sees it, and every batch before it is run.
 //!
 //! Reading order: `engine` (the factory), `header` and `check` (what a file must be), `decoder`, `tokenizer` and `embedder` (the
-//! three traits), `cost` (memory before load), `ffi` (the only module that names llama.cpp).
+//! three traits), `projector` and `vision` (images), `spans` (places to positions), `cost` (memory before load), `ffi` (the only module that names llama.cpp).
 
 mod check;
 mod cost;
@@ -14,7 +14,10 @@ mod embedder;
 mod engine;
 mod ffi;
 mod header;
+mod projector;
+mod spans;
 mod tokenizer;
+mod vision;
 
 pub use engine::LlamaEngine;
 

@@ -35,7 +35,8 @@ pub struct SendRequest {
     /// The message before it. Absent: the last one of the branch that is shown. Null: none, as it is a first message.
     #[oai(nullable)]
     pub parent: MaybeUndefined<String>,
-    /// Files sent along: text, JSON, CSV, Markdown, source code.
+    /// Files sent along: text, JSON, CSV, Markdown, source code; images (PNG, JPEG, WebP, GIF, TIFF, BMP) for a model that can
+    /// see.
     #[oai(nullable)]
     pub attachments: Option<Vec<SentFile>>,
     /// Model of this answer and, from now on, of the conversation.

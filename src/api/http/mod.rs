@@ -4,6 +4,7 @@
 pub(crate) mod body;
 pub(crate) mod download;
 pub(crate) mod envelope;
+pub(crate) mod fetch;
 pub(crate) mod lenient;
 pub(crate) mod server;
 pub(crate) mod shown;

@@ -1,15 +1,19 @@
 //! `POST /v1/chat/completions` and `POST /v1/chat/render`.
 
+use std::sync::Arc;
+
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
 use serde::Serialize;
-use tern_chat::{Generation, Message, Role, ToolCall, Turn, TurnEvent, TurnRequest};
+use tern_chat::{Generation, Message, MessageImage, Role, ToolCall, Turn, TurnEvent, TurnRequest};
+use tern_engine::tasks::Image;
 use tern_registry::Lease;
 use tern_scheduler::{FinishReason, Summary};
 
 use super::{
     chat_stream::ChatStream,
     chat_types::*,
+    images,
     logprobs::ChatLogprobs,
     sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, free_form, idle_samplers, ignored, sampling_fields, stops},
     usage::{Timings, Usage},
@@ -67,7 +71,7 @@ impl ChatApi {
             ("web_search_options", &request.web_search_options),
         ];
         let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
-        check(&request)?;
+        check(&request, &self.0)?;
         let content = if request.stream.unwrap_or(false) {
             let frames = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
             ChatContent::Stream(EventStream::new(frames))
@@ -89,10 +93,13 @@ impl ChatApi {
         let mut request = request.0;
         // Templates know tools already.
         let tools = request.tools.take();
-        check(&request)?;
+        check(&request, &self.0)?;
         request.tools = tools;
-        let lease = self.0.acquire(request.model.as_deref()).await?;
-        let turn = turn(&request, &lease, id.0.0.clone())?;
+        let model = self.0.find(request.model.as_deref()).await?;
+        images::check_model(&self.0, &request.messages, &model)?;
+        let pictures = images::load(&self.0, &request.messages).await?;
+        let lease = self.0.registry.acquire(&model.entry.id).await?;
+        let turn = turn(&request, pictures, &lease, id.0.0.clone())?;
         let rendered = beside(move || Ok(lease.text()?.chat.render(&turn)?)).await?;
         let count = rendered.tokens.len() as u32;
         Ok(ApiJson(RenderedPrompt { prompt: rendered.prompt, tokens: rendered.tokens, count }))
@@ -111,7 +118,7 @@ pub(crate) struct RenderedPrompt {
 }
 
 /// Refuses what cannot be honoured, before a model is loaded for it.
-pub(crate) fn check(request: &ChatRequest) -> Result<(), ApiError> {
+pub(crate) fn check(request: &ChatRequest, state: &State) -> Result<(), ApiError> {
     use serde_json::Value;
     if request.messages.is_empty() {
         return Err(ApiError::invalid("messages", "messages is empty; at least one is needed"));
@@ -155,11 +162,17 @@ pub(crate) fn check(request: &ChatRequest) -> Result<(), ApiError> {
     SamplingFields { logit_bias: None, ..sampling_fields!(request) }.check(usize::MAX)?;
     answers(request.n)?;
     stops(request.stop.clone())?;
-    messages(&request.messages).map(drop)
+    messages(&request.messages, Vec::new()).map(drop)?;
+    images::check(&request.messages, state.config.allow_image_urls)
 }
 
-/// The request in the terms of `tern-chat`.
-pub(crate) fn turn(request: &ChatRequest, lease: &Lease, id: String) -> Result<TurnRequest, ApiError> {
+/// The request in the terms of `tern-chat`. `pictures` are the images of its messages, in order.
+pub(crate) fn turn(
+    request: &ChatRequest,
+    pictures: Vec<Arc<Image>>,
+    lease: &Lease,
+    id: String,
+) -> Result<TurnRequest, ApiError> {
     let text = lease.text()?;
     let generation = Generation {
         sampling: sampling_fields!(request).check(text.tokenizer.vocab_size())?,
@@ -173,7 +186,7 @@ pub(crate) fn turn(request: &ChatRequest, lease: &Lease, id: String) -> Result<T
     };
     Ok(TurnRequest {
         id,
-        messages: messages(&request.messages)?,
+        messages: messages(&request.messages, pictures)?,
         tools: request.tools.clone().unwrap_or_default(),
         template_kwargs: request.chat_template_kwargs.clone().unwrap_or_default().into_iter().collect(),
         continue_final_message: request.continue_final_message.unwrap_or(false),
@@ -181,17 +194,30 @@ pub(crate) fn turn(request: &ChatRequest, lease: &Lease, id: String) -> Result<T
     })
 }
 
-fn messages(messages: &[ChatMessage]) -> Result<Vec<Message>, ApiError> {
-    messages.iter().enumerate().map(|(index, message)| one_message(index, message)).collect()
+/// Without `pictures` images are passed over.
+fn messages(messages: &[ChatMessage], pictures: Vec<Arc<Image>>) -> Result<Vec<Message>, ApiError> {
+    let mut pictures = pictures.into_iter();
+    messages.iter().enumerate().map(|(index, message)| one_message(index, message, &mut pictures)).collect()
 }
 
-fn one_message(index: usize, message: &ChatMessage) -> Result<Message, ApiError> {
+fn one_message(
+    index: usize,
+    message: &ChatMessage,
+    pictures: &mut impl Iterator<Item = Arc<Image>>,
+) -> Result<Message, ApiError> {
+    let mut images = Vec::new();
     let content = match &message.content {
         None => message.refusal.clone(),
         Some(Content::Text(text)) => Some(text.clone()),
         Some(Content::Parts(parts)) => {
-            let texts = parts.iter().enumerate().map(|(at, part)| part_text(index, at, part));
-            Some(texts.collect::<Result<Vec<_>, _>>()?.join(""))
+            let mut text = String::new();
+            for (at, part) in parts.iter().enumerate() {
+                text += &part_text(index, at, part)?;
+                if part.is_image() {
+                    images.extend(pictures.next().map(|image| MessageImage { at: text.len(), image }));
+                }
+            }
+            Some(text)
         }
     };
     let calls = message.tool_calls.iter().flatten();
@@ -218,6 +244,7 @@ fn one_message(index: usize, message: &ChatMessage) -> Result<Message, ApiError>
         name: message.name.clone(),
         tool_calls,
         tool_call_id: message.tool_call_id.clone(),
+        images,
     })
 }
 
@@ -226,13 +253,18 @@ fn part_text(index: usize, at: usize, part: &ContentPart) -> Result<String, ApiE
     let text = match part.kind.as_str() {
         "text" | "input_text" | "output_text" => &part.text,
         "refusal" => &part.refusal,
-        "image_url" | "input_audio" | "file" => {
+        "image_url" if part.image_url.is_some() => return Ok(String::new()),
+        "image_url" => {
+            let place = format!("{place}.image_url");
+            return Err(ApiError::invalid(place.clone(), format!("{place} is missing")));
+        }
+        "input_audio" | "file" => {
             let message = format!("{place}: this model does not take parts of type \"{}\"", part.kind);
             return Err(ApiError::unsupported(place, message));
         }
         other => {
             let other: String = other.chars().take(40).collect();
-            let message = format!("{place}.type is \"{other}\"; known are text and refusal");
+            let message = format!("{place}.type is \"{other}\"; known are text, image_url and refusal");
             return Err(ApiError::invalid(format!("{place}.type"), message));
         }
     };
@@ -249,8 +281,11 @@ pub(crate) fn finish_reason(reason: &FinishReason) -> &'static str {
 
 /// Answers in one piece. Dropping the future cancels the turn.
 async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCompletion, ApiError> {
-    let lease = state.acquire(request.model.as_deref()).await?;
-    let turn_request = turn(&request, &lease, id)?;
+    let model = state.find(request.model.as_deref()).await?;
+    images::check_model(state, &request.messages, &model)?;
+    let pictures = images::load(state, &request.messages).await?;
+    let lease = state.registry.acquire(&model.entry.id).await?;
+    let turn_request = turn(&request, pictures, &lease, id)?;
     let (n, logprobs) = (turn_request.generation.n, turn_request.generation.logprobs.is_some());
     let (mut turn, lease) = start(lease, turn_request).await?;
     let mut answers: Vec<Answer> = (0..n).map(|_| Answer::default()).collect();

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     chat::{finish_reason, start, turn},
     chat_types::*,
+    images,
     logprobs::ChatLogprobs,
     usage::{Timings, Usage},
 };
@@ -71,6 +72,8 @@ impl ChatStream {
         id: String,
     ) -> Result<impl Stream<Item = Bytes> + Send + 'static, ApiError> {
         let status = state.find(request.model.as_deref()).await?;
+        images::check_model(&state, &request.messages, &status)?;
+        let pictures = images::load(&state, &request.messages).await?;
         let mut this = Self {
             stage: Stage::Over,
             ready: VecDeque::new(),
@@ -86,7 +89,7 @@ impl ChatStream {
         };
         let mut starting: Starting = async move {
             let lease = state.registry.acquire(&status.entry.id).await?;
-            let request = turn(&request, &lease, id)?;
+            let request = turn(&request, pictures, &lease, id)?;
             let (turn, lease) = start(lease, request).await?;
             Ok(Running { turn, _lease: lease })
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    images::ImageRef,
     logprobs::ChatLogprobs,
     sampling::Strings,
     usage::{Timings, Usage},
@@ -283,11 +284,11 @@ pub enum Content {
 
 any_of!(Content { String, Vec<ContentPart> });
 
-/// A part of a message: `text` or `refusal`; others are refused by name.
+/// A part of a message: `text`, `image_url` or `refusal`; others are refused by name.
 #[derive(Debug, Clone, Default, PartialEq, Object, Serialize, Deserialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct ContentPart {
-    /// `text`, or another type.
+    /// `text`, `image_url`, or another type.
     #[oai(rename = "type")]
     #[serde(rename = "type", default)]
     pub kind: String,
@@ -299,6 +300,17 @@ pub struct ContentPart {
     #[oai(nullable)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+    /// The image of an `image_url` part, for models that can see.
+    #[oai(nullable)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<ImageRef>,
+}
+
+impl ContentPart {
+    /// Whether it is an image.
+    pub fn is_image(&self) -> bool {
+        self.kind == "image_url"
+    }
 }
 
 /// An answer.

@@ -163,9 +163,9 @@ fn no_value_in_any_field_is_a_server_error() {
     let embed = fields("EmbeddingRequest").into_iter().map(|field| ("/v1/embeddings", embed.clone(), field));
     let tokens = json!({"model": "echo", "text": "x"});
     let tokens = fields("TokenizeRequest").into_iter().map(|field| ("/v1/tokenize", tokens.clone(), field));
-    let ocr = json!({"model": "echo-ocr", "image": crate::images::data_url(4, 3)});
+    let ocr = json!({"model": "echo-ocr", "image": crate::pictures::data_url(4, 3)});
     let ocr = fields("OcrRequest").into_iter().map(|field| ("/api/ocr", ocr.clone(), field));
-    let caption = json!({"model": "echo-caption", "image": crate::images::data_url(4, 3)});
+    let caption = json!({"model": "echo-caption", "image": crate::pictures::data_url(4, 3)});
     let caption = fields("CaptionRequest").into_iter().map(|field| ("/api/caption", caption.clone(), field));
     let cases: Vec<_> = chat.chain(embed).chain(tokens).chain(ocr).chain(caption).collect();
     // The same values in every run: a failure here can be repeated.

@@ -32,13 +32,11 @@ async fn c36_content_may_be_text_or_parts_in_every_role() {
 #[tokio::test]
 async fn c37_parts_that_are_no_text_are_refused_by_place_and_type() {
     let app = App::start();
-    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}});
-    for part in [image, json!({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}})] {
-        let content = json!([{"type": "text", "text": "what is this"}, part]);
-        let body = json!({"model": "echo", "messages": [{"role": "user", "content": content}]});
-        let message = app.chat(body).await.refused(400, "unsupported_parameter", "messages[0].content[1]");
-        assert!(message.contains(part["type"].as_str().unwrap()), "{message}");
-    }
+    let part = json!({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}});
+    let content = json!([{"type": "text", "text": "what is this"}, part]);
+    let body = json!({"model": "echo", "messages": [{"role": "user", "content": content}]});
+    let message = app.chat(body).await.refused(400, "unsupported_parameter", "messages[0].content[1]");
+    assert!(message.contains("input_audio"), "{message}");
     let body = json!({"model": "echo", "messages": [{"role": "user", "content": [{"type": "hologram"}]}]});
     app.chat(body).await.refused(400, "invalid_value", "messages[0].content[0].type");
     let body = json!({"model": "echo", "messages": [{"role": "user", "content": [{"type": "text"}]}]});

@@ -1,177 +1,144 @@
-//! Text in images, and captions: forms and JSON, images that are none, models that are not there.
+//! Images in messages, on a script that says what it sees.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use poem::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{App, with};
+use crate::support::{App, talk::Talk, with};
 
-/// A BMP of this size, grey. The header may say another one.
-fn bmp_that_says(width: u32, height: u32, (real_width, real_height): (u32, u32)) -> Vec<u8> {
-    let row = (real_width * 3).next_multiple_of(4);
-    let pixels = vec![0x80; (row * real_height) as usize];
+/// A BMP of one colour: 54 bytes of header, then rows of 3 bytes a pixel padded to 4.
+fn bmp(width: u32, height: u32, grey: u8) -> Vec<u8> {
+    let row = (width * 3).div_ceil(4) * 4;
+    let pixels = row * height;
     let mut bytes = b"BM".to_vec();
-    for number in [54 + pixels.len() as u32, 0, 54, 40, width, height] {
+    for number in [54 + pixels, 0, 54, 40, width, height, 1 | 24 << 16, 0, pixels, 0, 0, 0, 0] {
         bytes.extend(number.to_le_bytes());
     }
-    bytes.extend([1, 0, 24, 0]);
-    bytes.extend([0; 24]);
-    bytes.extend(pixels);
+    bytes.resize((54 + pixels) as usize, grey);
     bytes
 }
 
-fn bmp(width: u32, height: u32) -> Vec<u8> {
-    bmp_that_says(width, height, (width, height))
+fn image(width: u32, height: u32, grey: u8) -> Value {
+    let data = STANDARD.encode(bmp(width, height, grey));
+    json!({"type": "image_url", "image_url": {"url": format!("data:image/bmp;base64,{data}"), "detail": "low"}})
 }
 
-/// The same as a data URL.
-pub fn data_url(width: u32, height: u32) -> String {
-    url(&bmp(width, height))
+fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
 }
 
-fn url(bytes: &[u8]) -> String {
-    format!("data:image/bmp;base64,{}", STANDARD.encode(bytes))
-}
-
-async fn ocr(app: &App, more: Value) -> crate::support::Exchange {
-    app.post("/api/ocr", with(json!({"image": data_url(90, 60)}), more)).await
+fn ask(parts: Value) -> Value {
+    json!({"model": "echo-vision", "messages": [{"role": "user", "content": parts}], "temperature": 0})
 }
 
 #[tokio::test]
-async fn a_form_and_json_ask_the_same() {
+async fn a_model_that_sees_is_given_every_image_in_its_place() {
     let app = App::start();
-    let body = json!({"language": ["eng", "deu"], "detect_orientation": true, "layout": "block"});
-    let mut by_json = ocr(&app, body).await.ok();
-    let image = bmp(90, 60);
-    let fields: &[(&str, Option<&str>, &[u8])] = &[
-        ("language", None, b"eng"),
-        ("unknown", None, b"whatever"),
-        ("file", Some("scan.bmp"), &image),
-        ("language", None, b"deu"),
-        ("detect_orientation", None, b"true"),
-        ("layout", None, b"block"),
-    ];
-    let mut by_form = app.form("/api/ocr", fields).await.ok();
-    assert_eq!(by_json["text"], "90 by 60\n\nin eng deu\n\nblock");
-    for answer in [&mut by_json, &mut by_form] {
-        assert!(answer["timings"]["total_ms"].as_f64() >= answer["timings"]["load_ms"].as_f64());
-        answer["timings"] = Value::Null;
+    let one = app.chat(ask(json!([text("What is this?"), image(64, 32, 9)]))).await;
+    assert_eq!(one.text(), "1 image: 64x32.");
+    let several = json!({"model": "echo-vision", "messages": [
+        {"role": "user", "content": [image(10, 20, 1), text("and"), image(300, 40, 2)]},
+        {"role": "assistant", "content": "Nice."},
+        {"role": "user", "content": [image(33, 33, 3), text("now?")]},
+    ]});
+    assert_eq!(app.chat(several.clone()).await.text(), "3 images: 10x20, 300x40, 33x33.");
+    let stream = app.chat(with(several, json!({"stream": true}))).await;
+    assert_eq!(stream.text(), "3 images: 10x20, 300x40, 33x33.");
+    let none = json!({"model": "echo-vision", "messages": [{"role": "user", "content": "Do you see?"}]});
+    assert_eq!(app.chat(none).await.text(), "no image.");
+}
+
+#[tokio::test]
+async fn images_count_as_prompt_tokens_and_the_same_image_is_cached() {
+    let app = App::start();
+    let usage = |value: Value| value["usage"].clone();
+    let plain = usage(app.chat(ask(json!([text("x"), text("y")]))).await.json());
+    // 100 x 70 pixels take 4 x 3 cells.
+    let first = usage(app.chat(ask(json!([text("x"), image(100, 70, 5), text("y")]))).await.json());
+    assert_eq!(first["prompt_tokens"].as_u64(), plain["prompt_tokens"].as_u64().map(|n| n + 12));
+    let again = usage(app.chat(ask(json!([text("x"), image(100, 70, 5), text("y")]))).await.json());
+    let cached = |usage: &Value| usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+    assert_eq!(cached(&again) + 1, again["prompt_tokens"].as_u64().unwrap());
+    // Another picture of the same size shares what stands before it and no more.
+    let other = usage(app.chat(ask(json!([text("x"), image(100, 70, 6), text("y")]))).await.json());
+    assert!(cached(&other) + 13 <= cached(&again), "{other} {again}");
+}
+
+#[tokio::test]
+async fn a_prompt_with_an_image_can_be_looked_at() {
+    let app = App::start();
+    let shown = app.post("/v1/chat/render", ask(json!([text("a"), image(40, 40, 7), text("b")]))).await.json();
+    assert!(shown["prompt"].as_str().unwrap().contains("a<image>b"), "{shown}");
+    let places = shown["tokens"].as_array().unwrap().iter().filter(|token| token.as_u64().unwrap() >= 1 << 31).count();
+    assert_eq!(places, 4);
+}
+
+#[tokio::test]
+async fn a_model_without_eyes_names_those_that_have_some() {
+    let app = App::start();
+    let body = with(ask(json!([text("what?"), image(8, 8, 0)])), json!({"model": "echo"}));
+    for body in [body.clone(), with(body, json!({"stream": true}))] {
+        let message = app.chat(body).await.refused(400, "model_without_vision", "messages[0].content[1].image_url");
+        assert!(message.contains("`echo` cannot see") && message.contains("`echo-vision"), "{message}");
     }
-    assert_eq!(by_json, by_form);
-    assert_eq!((&by_json["model"], &by_json["rotation"]), (&json!("echo-ocr"), &json!(0)));
-    assert_eq!((&by_json["width"], &by_json["height"]), (&json!(90), &json!(60)));
-    let line = &by_json["lines"][1];
-    assert_eq!((&line["block"], &line["paragraph"], &line["confidence"]), (&json!(0), &json!(1), &json!(0.5)));
-    let word = &line["words"][2];
-    assert_eq!(word["text"], "deu");
-    assert_eq!(word["polygon"], json!([[60, 20], [90, 20], [90, 40], [60, 40]]));
-    assert_eq!(word["box"], json!({"x": 60, "y": 20, "width": 30, "height": 20}));
 }
 
 #[tokio::test]
-async fn an_image_is_described_and_questions_about_it_are_answered() {
+async fn images_that_cannot_be_had_are_refused_by_place_and_reason() {
     let app = App::start();
-    let image = bmp(4, 3);
-    let said = app.form("/api/caption", &[("file", Some("a"), &image)]).await.ok();
-    assert_eq!((&said["text"], &said["model"]), (&json!("an image of 4 by 3 pixels"), &json!("echo-caption")));
-    assert_eq!(said["usage"]["completion_tokens"], 7);
-    let ask = |more: Value| app.post("/api/caption", with(json!({"image": data_url(4, 3)}), more));
-    let said = ask(json!({"prompt": " a photo of ", "max_tokens": 2.0})).await.ok();
-    assert_eq!(said["text"], "a photo of an image");
-    assert_eq!(ask(json!({"question": "why?", "prompt": ""})).await.ok()["text"], "you asked: why?");
-    ask(json!({"question": "why?", "prompt": "a"})).await.refused(400, "invalid_value", "prompt");
-    ask(json!({"question": "w".repeat(481)})).await.refused(400, "invalid_value", "question");
-    ask(json!({"max_tokens": 0})).await.refused(400, "invalid_value", "max_tokens");
-    ask(json!({"max_tokens": 501})).await.refused(400, "invalid_value", "max_tokens");
-}
-
-#[tokio::test]
-async fn what_is_no_image_is_refused_in_our_shape_and_the_next_one_is_read() {
-    let app = App::start();
-    let good = bmp(40, 30);
-    let cut = &good[..good.len() / 2];
-    let bomb = bmp_that_says(60_000, 60_000, (1, 1));
-    let empty = bmp_that_says(0, 0, (0, 0));
-    let long = bmp(40_000, 1);
-    for (name, bytes, status, code) in [
-        ("no image", b"<svg onload=alert(1)>".as_slice(), 400, "invalid_image"),
-        ("cut", cut, 400, "invalid_image"),
-        ("bomb", &bomb, 413, "image_too_large"),
-        ("empty", &empty, 400, "invalid_image"),
-        ("long", &long, 413, "image_too_large"),
+    let place = "messages[0].content[0].image_url";
+    let url = |url: &str| json!([{"type": "image_url", "image_url": {"url": url}}]);
+    for (parts, reason) in [
+        (url("https://example.com/a.png"), "--allow-image-urls"),
+        (url("file:///etc/passwd"), "is not a data URL"),
+        (url("data:image/png;base64,%%%"), "base64"),
+        (url("data:image/png;base64,aGVsbG8="), "expected PNG"),
+        (url("data:image/png;base64,iVBORw0KGgo="), "PNG image cannot be decoded"),
+        (json!([{"type": "image_url", "image_url": "gopher://x"}]), "is not a data URL"),
     ] {
-        for path in ["/api/ocr", "/api/caption"] {
-            println!("{name} {path}");
-            let message = app.form(path, &[("file", Some("x.png"), bytes)]).await.refused(status, code, "file");
-            assert!(!message.contains("onload"), "{message}");
-            app.post(path, json!({"image": url(bytes)})).await.refused(status, code, "image");
-        }
+        let message = app.chat(ask(parts)).await.refused(400, "invalid_image_url", place);
+        assert!(message.contains(reason), "{message}");
     }
-    for (body, code) in [
-        (json!({"image": "https://example.org/a.png"}), "invalid_image"),
-        (json!({"image": "/etc/passwd"}), "invalid_image"),
-        (json!({"image": "data:image/png;base64,!!!"}), "invalid_image"),
-        (json!({}), "missing_required_parameter"),
-    ] {
-        app.post("/api/ocr", body.clone()).await.refused(400, code, "image");
-        app.post("/api/caption", body).await.refused(400, code, "image");
-    }
-    // What a browser sends for a file that nobody chose.
-    app.form("/api/ocr", &[("file", Some(""), b"")]).await.refused(400, "missing_required_parameter", "image");
-    app.form("/api/ocr", &[("file", None, &good)]).await.ok();
+    let missing = ask(json!([{"type": "image_url"}]));
+    app.chat(missing).await.refused(400, "invalid_value", place);
+    // What the model itself cannot take.
+    let message = app.chat(ask(json!([image(5000, 1, 0)]))).await.refused(400, "invalid_value", "messages");
+    assert!(message.contains("image 1 of the messages: 5000x1 pixels"), "{message}");
 }
 
 #[tokio::test]
-async fn forms_that_are_too_large_or_no_forms_are_refused() {
-    let app = App::with(|_, api| api.body_limit = 100_000);
-    let large = vec![0; 100_000];
-    app.form("/api/ocr", &[("file", Some("a"), &large)]).await.refused(413, "request_too_large", None);
-    let text = vec![b'x'; 70_000];
-    app.form("/api/caption", &[("prompt", None, &text)]).await.refused(413, "field_too_large", "prompt");
-    let image = bmp(4, 3);
-    app.form("/api/ocr", &[("file", Some("a"), &image), ("layout", None, b"poem")]).await.refused(
-        400,
-        "invalid_value",
-        "layout",
-    );
-    let twice: &[(&str, Option<&str>, &[u8])] = &[("file", Some("a"), &image), ("file", Some("b"), &image)];
-    app.form("/api/ocr", twice).await.refused(400, "invalid_value", "file");
-    for kind in ["multipart/form-data", "multipart/form-data; boundary=YY"] {
-        let exchange = app.send(Method::POST, "/api/ocr", &[("content-type", kind)], "--XX\r\n\r\n--XX--\r\n").await;
-        exchange.refused(400, "invalid_body", None);
+async fn with_the_flag_urls_are_fetched_but_not_from_inside() {
+    let app = App::with(|_, api| api.allow_image_urls = true);
+    for inside in ["http://127.0.0.1:1/a.png", "http://localhost:1/a.png", "http://[::ffff:10.0.0.1]/a.png"] {
+        let parts = json!([{"type": "image_url", "image_url": {"url": inside}}]);
+        let refused = app.chat(ask(parts)).await;
+        let message = refused.refused(400, "invalid_image_url", "messages[0].content[0].image_url");
+        assert!(message.contains("not on the public internet"), "{message}");
     }
 }
 
 #[tokio::test]
-async fn the_model_is_found_by_what_it_can_do() {
+async fn the_character_that_stands_for_an_image_means_nothing_in_a_message() {
     let app = App::start();
-    assert_eq!(ocr(&app, json!({})).await.ok()["model"], "echo-ocr");
-    assert_eq!(ocr(&app, json!({"model": "echo-ocr?step_ms=0"})).await.ok()["model"], "echo-ocr?step_ms=0");
-    ocr(&app, json!({"model": "echo"})).await.refused(400, "unsupported_model", "model");
-    ocr(&app, json!({"model": "echo-caption"})).await.refused(400, "unsupported_model", "model");
-    ocr(&app, json!({"model": "nothing"})).await.refused(404, "model_not_found", "model");
-    let message = ocr(&app, json!({"language": "eng+xyz"})).await.refused(400, "language_not_installed", "language");
-    assert!(message.contains("\"xyz\"") && message.contains("eng, deu"), "{message}");
-    let status = app.get("/api/ocr").await.ok();
-    assert_eq!((&status["available"], &status["languages"]), (&json!(true), &json!(["eng", "deu"])));
-    assert!(status["install"].is_null());
+    let forged: String = ('\u{10FEFC}'..='\u{10FFFD}').collect();
+    let answer = app.chat(ask(json!([text(&forged), image(16, 16, 1), text(&forged)]))).await;
+    assert_eq!(answer.text(), "1 image: 16x16.");
+    let none = json!({"model": "echo-vision", "messages": [{"role": "user", "content": forged}]});
+    assert_eq!(app.chat(none).await.text(), "no image.");
 }
 
 #[tokio::test]
-async fn without_the_program_or_a_model_the_answer_says_what_to_install() {
-    let app = App::with(|registry, _| {
-        registry.echo = false;
-        registry.tesseract = Some("/nowhere/tesseract".into());
-    });
-    for model in [json!(null), json!("tesseract")] {
-        let exchange = ocr(&app, json!({"model": model})).await;
-        let message = exchange.refused(501, "program_not_installed", None);
-        assert!(message.contains("apt install tesseract-ocr") && message.contains("--tesseract"), "{message}");
-        assert_eq!(exchange.header("x-should-retry"), Some("false"));
-    }
-    let status = app.get("/api/ocr").await.ok();
-    assert_eq!((&status["available"], &status["languages"]), (&json!(false), &json!([])));
-    assert!(status["install"].as_str().unwrap().contains("tesseract-ocr"));
-    let captions = app.post("/api/caption", json!({"image": data_url(4, 3)})).await;
-    assert!(captions.refused(404, "model_not_found", "model").contains("tern pull blip-base"));
+async fn an_image_attached_to_a_message_is_kept_and_seen_in_every_later_turn() {
+    let app = App::start();
+    let talk = Talk::start(&app, "echo-vision").await;
+    let file = |width| json!({"name": "p.bmp", "media_type": "image/bmp", "data": STANDARD.encode(bmp(width, 20, 3))});
+    let one = talk.say(json!({"content": "What is this?", "attachments": [file(30)]})).await;
+    assert_eq!(talk.message(one.answer()).await["content"], "1 image: 30x20.");
+    let two = talk.say(json!({"content": "And these?", "attachments": [file(40), file(50)]})).await;
+    assert_eq!(talk.message(two.answer()).await["content"], "3 images: 30x20, 40x20, 50x20.");
+    // Another model goes on, and cannot see.
+    let blind = talk.say(json!({"content": "Go on.", "model": "echo"})).await;
+    assert_eq!(talk.message(blind.answer()).await["content"], "Go on.");
+    let refused = app.post(&talk.path("/messages"), json!({"content": "x", "attachments": [file(8)]})).await;
+    let message = refused.refused(400, "unsupported_attachment", "attachments.0");
+    assert!(message.contains("`echo` cannot see"), "{message}");
 }

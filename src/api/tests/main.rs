@@ -15,13 +15,14 @@ mod disks; // a disk that is full, and works again
 mod e_answers; // clients.md E: whole answers, the list of models
 mod f_embeddings; // clients.md F: vectors, their formats, inputs that are refused
 mod failures; // engines that fail or panic, models that cannot be loaded
-mod images; // text in images, captions: forms and JSON, images that are none, models that are not there
+mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
 mod loading; // loading on demand, unloading, keep-alive, the memory budget
 mod models; // ids, tokens, rendered prompts, health, metrics, catalogue
 mod openapi; // the description itself, and its examples
 mod page; // the page: its views, its headers, and that the API is never mistaken for it
 mod parameters; // values out of range, prompts that do not fit, models that cannot do it
+mod pictures; // text in images, captions: forms and JSON, images that are none, models that are not there
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
 mod tasks; // names in texts, relevance
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full

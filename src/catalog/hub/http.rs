@@ -170,21 +170,9 @@ impl Http {
 
 /// Made at the first request: a server that never downloads reads no certificates.
 fn client(settings: &Settings) -> Result<Client, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    // The system's certificates, so that a company's own authority counts; a bare container has none.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    let provider = rustls::crypto::ring::default_provider();
-    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let mut builder = Client::builder()
         .user_agent(concat!("tern/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls()?)
         .redirect(Policy::none())
         .referer(false)
         .connect_timeout(settings.connect_timeout);
@@ -194,6 +182,26 @@ fn client(settings: &Settings) -> Result<Client, String> {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| error.to_string())
+}
+
+/// How TLS is done: ring, and the system's certificates.
+///
+/// # Errors
+/// What rustls said.
+pub fn tls() -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    // The system's certificates, so that a company's own authority counts; a bare container has none.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
 }
 
 /// Waits between attempts, and ends them.

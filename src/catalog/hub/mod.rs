@@ -20,6 +20,7 @@ mod settings;
 mod transfer;
 
 pub use error::PullError;
+pub use http::tls;
 pub use progress::{Cancel, OnProgress, Progress, Stage};
 pub use settings::{DEFAULT_ENDPOINT, FreeSpace, Retry, Settings, SettingsError, Token};
 

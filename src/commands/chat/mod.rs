@@ -159,8 +159,7 @@ struct Spoken {
 }
 
 fn message(role: Role, text: &str) -> Message {
-    let content = Some(text.to_owned());
-    Message { role, content, reasoning: None, name: None, tool_calls: Vec::new(), tool_call_id: None }
+    Message::text(role, text)
 }
 
 /// What a terminal may be given of an answer: a model must not move its cursor, name its window or fill its clipboard.

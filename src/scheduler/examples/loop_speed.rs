@@ -33,6 +33,7 @@ fn main() {
                 let request = GenerateRequest {
                     id: format!("speed {i}"),
                     prompt: vec![256, 97 + i, 98],
+                    images: Vec::new(),
                     sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
                     n: 1,
                     max_tokens: Some(TOKENS),

@@ -45,9 +45,10 @@ thread_local! {
 
 /// Sends everything that llama.cpp and ggml print to `tracing`, from now on and for the whole process.
 pub(super) fn install() {
-    // SAFETY: both functions store a function pointer that lives as long as the program, and a null user pointer that
+    // SAFETY: these functions store a function pointer that lives as long as the program, and a null user pointer that
     // `on_line` does not read.
     unsafe {
+        sys::mtmd_helper_log_set(Some(on_line), ptr::null_mut());
         sys::llama_log_set(Some(on_line), ptr::null_mut());
         sys::ggml_log_set(Some(on_line), ptr::null_mut());
     }

@@ -18,3 +18,5 @@ mod loading;
 mod support;
 /// Text to tokens and back.
 mod tokenizer;
+/// Models that see: logits against PyTorch, places and positions, damaged projectors.
+mod vision;

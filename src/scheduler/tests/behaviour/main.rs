@@ -5,6 +5,7 @@ mod batching;
 mod cancel;
 mod determinism;
 mod failures;
+mod images;
 mod prefixes;
 mod sampling;
 mod shelf; // conversations put aside outside the cache

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, Pos, SavedSequence, SeqId};
+use tern_engine::{Batch, DecodeError, Decoder, DecoderLimits, ImageChunk, Pos, SavedSequence, SeqId};
 
 /// One forward pass: tokens of each sequence in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,6 +149,13 @@ impl Decoder for Gated {
         for token in batch.tokens() {
             self.lengths[token.seq as usize] += 1;
         }
+        Ok(())
+    }
+
+    fn decode_image(&mut self, seq: SeqId, pos: Pos, image: &ImageChunk) -> Result<(), DecodeError> {
+        self.gate.enter(Pass { sequences: vec![(seq, image.cells())] });
+        self.inner.decode_image(seq, pos, image)?;
+        self.lengths[seq as usize] += image.cells() as u32;
         Ok(())
     }
 

@@ -117,6 +117,7 @@ pub fn request(prompt: Vec<Token>) -> GenerateRequest {
     GenerateRequest {
         id: "test".into(),
         prompt,
+        images: Vec::new(),
         sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
         n: 1,
         max_tokens: Some(8),
