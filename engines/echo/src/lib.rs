@@ -21,8 +21,6 @@ mod kv;
 pub mod pictures;
 mod ranking;
 pub mod reply;
-pub mod reply;
-pub mod scripts;
 pub mod scripts;
 pub mod speech;
 mod tagger;

@@ -4,8 +4,8 @@
 use std::{thread, time::Duration};
 
 use tern_engine::{
-    EngineError, Segment, SpokenWord, Transcriber,
-    tasks::{Cancelled, SAMPLE_RATE, TranscribeOptions, Transcript},
+    EngineError, Transcriber,
+    tasks::{Cancelled, SAMPLE_RATE, Segment, SpokenWord, TranscribeOptions, Transcript},
 };
 
 /// Says how loud each second is.
