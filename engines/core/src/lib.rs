@@ -28,7 +28,7 @@ pub use embed::Embedder;
 pub use engine::{Engine, EngineBuild, LoadOptions, LoadedModel, ModelSource, Peak, Progress, TextModel};
 pub use error::{DecodeError, EngineError};
 pub use info::{CUT, Capability, Cost, Head, KvType, ModelInfo};
-pub use tasks::{Describer, EntityTagger, Image, Reranker, TextReader, Transcriber};
+pub use tasks::{Describer, EntityTagger, Image, Reranker, Segment, SpokenWord, TextReader, Transcriber};
 pub use text::{Decoder, DecoderLimits, SavedSequence, Tokenizer};
 pub use vision::{IMAGE_PLACE, ImageChunk, ImageEncoder, PromptPart};
 

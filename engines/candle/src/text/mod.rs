@@ -148,5 +148,5 @@ fn text_model(
     let forward =
         Forward::new(model, kv_cells as usize, limits.context_length as usize, kv).map_err(Refused::Failed)?;
     let decoder = Box::new(TextDecoder::new(forward, limits));
-    Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder }), ..LoadedModel::new(info) })
+    Ok(LoadedModel { text: Some(TextModel { tokenizer, decoder, vision: None }), ..LoadedModel::new(info) })
 }
