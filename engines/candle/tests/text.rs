@@ -9,8 +9,8 @@ use tern_engine::{
 };
 use tern_folder::Weights;
 
-/// Sums of up to 64 products in another order, over 2 layers.
-const TOLERANCE: f32 = 2e-5;
+/// Sums of up to 64 products in another order, over 2 layers. Measured: 1e-6.
+const TOLERANCE: f32 = 1e-5;
 
 const MODELS: &[&str] = &["llama", "mistral", "qwen2", "qwen3"];
 

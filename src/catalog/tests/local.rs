@@ -239,7 +239,7 @@ fn folders_with_settings_and_weights_are_models() {
     let models = disk.catalog(&[]).local();
     let ids: Vec<_> = models.iter().map(|model| model.id.as_str()).collect();
     // The file `bert.gguf` keeps its name; the folder has it only where no file does.
-    assert_eq!(ids, ["bert", "bert/inner", "org/split", "bert-base-ner:f32@candle", "org/name"]);
+    assert_eq!(ids, ["bert/inner", "bert", "org/split", "bert-base-ner:f32@candle", "org/name"]);
     std::fs::remove_file(disk.path("models/bert.gguf")).unwrap();
     let bert = on_disk(disk.catalog(&[]).resolve("bert")).0;
     assert_eq!((bert.path.as_path(), bert.bytes), (disk.path("models/bert").as_path(), 12));

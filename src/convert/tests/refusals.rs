@@ -106,7 +106,7 @@ fn entries_of_a_header_that_lie_are_refused() {
         let message = folder.refused();
         assert!(message.contains(expected), "got {message:?}, expected it to contain {expected:?}");
     };
-    refused(r#"{"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}"#, "dtype F32, F16, BF16 or U8");
+    refused(r#"{"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}"#, "dtype F32, F16, BF16, I64 or U8");
     refused(r#"{"dtype": "F32", "shape": [4], "data_offsets": [0, 8]}"#, "as many bytes as the shape asks for");
     refused(r#"{"dtype": "F32", "shape": [4], "data_offsets": [16, 0]}"#, "as many bytes");
     refused(r#"{"dtype": "F32", "shape": [100], "data_offsets": [0, 400]}"#, "data within the file");

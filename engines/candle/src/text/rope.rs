@@ -23,10 +23,10 @@ pub(crate) enum Scaling {
 }
 
 impl Rope {
-    /// Angle a position adds, for each pair of a head of `size` numbers.
-    fn frequencies(&self, size: usize) -> Vec<f64> {
+    /// Angle a position adds, for each pair of a head of `size` numbers. Rounded to f32, as models are trained with.
+    fn frequencies(&self, size: usize) -> Vec<f32> {
         let plain = (0..size / 2).map(|i| self.base.powf(-((2 * i) as f64) / size as f64));
-        plain.map(|frequency| self.scaled(frequency)).collect()
+        plain.map(|frequency| self.scaled(frequency) as f32).collect()
     }
 
     fn scaled(&self, frequency: f64) -> f64 {
@@ -50,11 +50,11 @@ impl Rope {
     /// Cosines and sines `[positions][size / 2]`.
     pub fn tables(&self, size: usize, positions: usize, device: &Device) -> Result<(Tensor, Tensor)> {
         let frequencies = self.frequencies(size);
-        let angles = || (0..positions).flat_map(|pos| frequencies.iter().map(move |f| pos as f64 * f));
-        let table = |of: fn(f64) -> f64| {
-            let values: Vec<f32> = angles().map(|angle| of(angle) as f32).collect();
+        let angles = || (0..positions).flat_map(|pos| frequencies.iter().map(move |f| pos as f32 * f));
+        let table = |of: fn(f32) -> f32| {
+            let values: Vec<f32> = angles().map(|angle| of(angle)).collect();
             Tensor::from_vec(values, (positions, frequencies.len()), device)
         };
-        Ok((table(f64::cos)?, table(f64::sin)?))
+        Ok((table(f32::cos)?, table(f32::sin)?))
     }
 }

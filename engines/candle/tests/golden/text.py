@@ -39,7 +39,7 @@ MODELS = {
                           rope_parameters=dict(rope_type="default", rope_theta=1e6)), torch.bfloat16),
     "llama": (LlamaConfig(**SIZES, tie_word_embeddings=False, rope_parameters=LLAMA3, attention_bias=True,
                           mlp_bias=True), torch.float16),
-    "mistral": (MistralConfig(**SIZES, sliding_window=8, tie_word_embeddings=False), torch.bfloat16),
+    "mistral": (MistralConfig(**SIZES, sliding_window=16, tie_word_embeddings=False), torch.bfloat16),
     "qwen3": (Qwen3Config(**SIZES, head_dim=16, tie_word_embeddings=True), torch.bfloat16),
 }
 
@@ -65,7 +65,8 @@ def make(name: str, config, dtype: torch.dtype) -> None:
         folder = HERE / name
         shutil.rmtree(folder, ignore_errors=True)
         model.save_pretrained(folder)
-        model.float()
+        # Read again: `to` has rounded the rotary frequencies too, which are no weights.
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
         golden = {}
         for case, length in enumerate([1, 24, 60]):
             tokens = torch.randint(0, 256, (length,))
