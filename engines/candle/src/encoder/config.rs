@@ -153,9 +153,8 @@ impl Config {
         let eps_field = if kind == Kind::ModernBert { "norm_eps" } else { "layer_norm_eps" };
         let usual_eps = if kind == Kind::ModernBert { 1e-5 } else { 1e-12 };
         let offset = match kind {
-            Kind::Roberta | Kind::Mpnet => {
-                json.at("pad_token_id").as_u64().unwrap_or(1).min(u64::from(MOST)) as usize + 1
-            }
+            Kind::Roberta => json.at("pad_token_id").as_u64().unwrap_or(1).min(u64::from(MOST)) as usize + 1,
+            Kind::Mpnet => 2,
             _ => 0,
         };
         let positions = size("max_position_embeddings")?;

@@ -32,12 +32,11 @@ LABELS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "LOC"]
 STRATEGIES = ["simple", "first", "average", "max"]
 
 
-def wordpiece(lower):
+def wordpiece(lower, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=220, special_tokens=special, show_progress=False)
+    trainer = trainers.WordPieceTrainer(vocab_size=220, special_tokens=list(special), show_progress=False)
     tokenizer.train_from_iterator(TEXTS[:2] + TEXTS[3:7], trainer)
     tokenizer.decoder = decoders.WordPiece()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -161,12 +160,14 @@ def main():
     golden["embed-bert"] = [{"text": t, "vector": unit(states(model, tokenizer, t, True)[1].mean(0))} for t in TEXTS]
 
     config = tf.MPNetConfig(vocab_size=cased.get_vocab_size(), max_position_embeddings=66, pad_token_id=1, bos_token_id=2, eos_token_id=3, **SMALL)
-    model, tokenizer = save("embed-mpnet", tf.MPNetModel(config), config, cased, cased_names)
+    # Padding is token 1 in every MPNet; positions are counted around it.
+    padded, names = wordpiece(False, ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"))
+    model, tokenizer = save("embed-mpnet", tf.MPNetModel(config), config, padded, names)
     folder = HERE / "embed-mpnet"
     modules = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense"), ("Normalize", "3_Normalize")]
     modules = [{"idx": i, "name": str(i), "path": p, "type": f"sentence_transformers.models.{k}"} for i, (k, p) in enumerate(modules)]
     (folder / "modules.json").write_text(json.dumps(modules) + "\n")
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 48, "do_lower_case": false}\n')
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 61, "do_lower_case": false}\n')
     (folder / "1_Pooling").mkdir()
     pooling = {"word_embedding_dimension": 24, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True}
     (folder / "1_Pooling/config.json").write_text(json.dumps(pooling) + "\n")
