@@ -32,11 +32,8 @@ use crate::{
 
 /// Positions of the encoder in a second of sound.
 const TOKENS_A_SECOND: f64 = 50.0;
-const TRANSCRIPTION: Needed = Needed {
-    capability: Capability::Transcription,
-    what: "transcription",
-    hint: "`tern pull whisper-base` gets one",
-};
+const TRANSCRIPTION: Needed =
+    Needed { capability: Capability::Transcription, what: "transcription", hint: "`tern pull whisper-base` gets one" };
 
 #[derive(ResponseContent)]
 pub(crate) enum AudioContent {
@@ -94,9 +91,9 @@ async fn transcribe(state: &State, request: AudioRequest, translate: bool) -> Re
     if request.stream {
         return Ok(AudioContent::Stream(EventStream::new(events(lease, samples, options, seconds))));
     }
-    let run = lease.transcriber()?.run(move |model, cancelled| {
-        model.transcribe(&samples, &options, &mut |_, _| {}, cancelled)
-    });
+    let run = lease
+        .transcriber()?
+        .run(move |model, cancelled| model.transcribe(&samples, &options, &mut |_, _| {}, cancelled));
     Ok(written(&run.await?, request.format, &request.granularities, seconds, translate))
 }
 
@@ -107,10 +104,9 @@ fn refused(error: AudioError) -> ApiError {
         AudioError::TooLarge { .. } | AudioError::TooLong { .. } => {
             ApiError { param: Some("file".into()), ..ApiError::new(413, "file_too_large", message) }
         }
-        AudioError::Empty
-        | AudioError::UnknownFormat
-        | AudioError::Unsupported { .. }
-        | AudioError::Damaged { .. } => ApiError::invalid("file", message),
+        AudioError::Empty | AudioError::UnknownFormat | AudioError::Unsupported { .. } | AudioError::Damaged { .. } => {
+            ApiError::invalid("file", message)
+        }
     }
 }
 

@@ -26,7 +26,9 @@ pub enum AudioError {
         most: f64,
     },
     /// The bytes are of no format that is read here.
-    #[error("not a recording that can be read here; expected WAV, MP3, FLAC, Ogg (Vorbis or Opus), M4A (AAC) or WebM (Opus)")]
+    #[error(
+        "not a recording that can be read here; expected WAV, MP3, FLAC, Ogg (Vorbis or Opus), M4A (AAC) or WebM (Opus)"
+    )]
     UnknownFormat,
     /// The container is known, what is in it is not.
     #[error("the {format} file cannot be read: {message}")]

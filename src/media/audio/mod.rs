@@ -96,8 +96,7 @@ fn all(format: &'static str, bytes: Vec<u8>, limits: &AudioLimits) -> Result<Vec
     // Names and covers are of no use here.
     let metadata =
         MetadataOptions::default().limit_tag_bytes(Limit::Maximum(4096)).limit_visual_bytes(Limit::Maximum(0));
-    let reader =
-        symphonia::default::get_probe().probe(&Hint::new(), source, FormatOptions::default(), metadata);
+    let reader = symphonia::default::get_probe().probe(&Hint::new(), source, FormatOptions::default(), metadata);
     let mut reader = reader.map_err(|error| match error {
         Error::Unsupported(what) => unsupported(what.into()),
         error => damaged(message(&error)),

@@ -1,9 +1,6 @@
 //! From any rate to 16 kHz, a chunk at a time, so that only the result is held.
 
-use rubato::{
-    Fft, FixedSync, Indexing, Resampler, WindowFunction,
-    audioadapter_buffers::direct::InterleavedSlice,
-};
+use rubato::{Fft, FixedSync, Indexing, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice};
 use tern_engine::tasks::SAMPLE_RATE;
 
 /// Input samples of one transform, about: its window falls off within 1/100 of the band.
@@ -29,8 +26,7 @@ impl Resample {
             None
         } else {
             let (from, to) = (rate as usize, SAMPLE_RATE as usize);
-            let fft =
-                Fft::new_custom(from, to, CHUNK, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input);
+            let fft = Fft::new_custom(from, to, CHUNK, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Input);
             Some(fft.map_err(|error| error.to_string())?)
         };
         let delay = fft.as_ref().map_or(0, Resampler::output_delay);
@@ -96,8 +92,7 @@ fn pass(
     let from = InterleavedSlice::new(input, 1, input.len()).map_err(|error| error.to_string())?;
     let mut to = InterleavedSlice::new_mut(scratch, 1, frames).map_err(|error| error.to_string())?;
     let indexing = partial.map(|frames| Indexing::new().partial_len(frames));
-    let (_, written) =
-        fft.process_into_buffer(&from, &mut to, indexing.as_ref()).map_err(|error| error.to_string())?;
+    let (_, written) = fft.process_into_buffer(&from, &mut to, indexing.as_ref()).map_err(|error| error.to_string())?;
     out.extend_from_slice(&scratch[..written]);
     Ok(())
 }

@@ -46,7 +46,8 @@ fn a_tone_above_8_khz_does_not_come_back_as_a_lower_one() {
     let tone = |frequency: f64| -> Vec<i16> {
         (0..48_000).map(|at| (16_000.0 * (TAU * frequency * f64::from(at) / 48_000.0).sin()) as i16).collect()
     };
-    let rms = |samples: &[f32]| (samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64).sqrt();
+    let rms =
+        |samples: &[f32]| (samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / samples.len() as f64).sqrt();
     let low = read(&wav(48_000, 1, &tone(3000.0))).unwrap();
     let high = read(&wav(48_000, 1, &tone(10_000.0))).unwrap();
     assert_eq!((low.len(), high.len()), (16_000, 16_000));

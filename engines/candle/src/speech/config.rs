@@ -181,7 +181,8 @@ fn languages(json: &Json, config: &Config) -> Vec<(String, Token)> {
 fn tokens(json: &Json, field: &str, config: &Config) -> Result<Vec<Token>, EngineError> {
     let list = json.at(field).as_array();
     let id = |value: &serde_json::Value| value.as_u64().filter(|&id| id < config.vocabulary as u64);
-    let ids: Option<BTreeSet<Token>> = list.into_iter().flatten().map(|value| id(value).map(|id| id as Token)).collect();
+    let ids: Option<BTreeSet<Token>> =
+        list.into_iter().flatten().map(|value| id(value).map(|id| id as Token)).collect();
     ids.map(|ids| ids.into_iter().collect()).ok_or_else(|| json.wrong(field, "tokens of the vocabulary"))
 }
 
@@ -191,9 +192,7 @@ fn heads(json: &Json, config: &Config) -> Result<Vec<(usize, usize)>, EngineErro
         let upper = config.decoder_layers / 2..config.decoder_layers;
         return Ok(upper.flat_map(|layer| (0..config.decoder_heads).map(move |head| (layer, head))).collect());
     };
-    let number = |value: &serde_json::Value, below: usize| {
-        value.as_u64().map(|n| n as usize).filter(|&n| n < below)
-    };
+    let number = |value: &serde_json::Value, below: usize| value.as_u64().map(|n| n as usize).filter(|&n| n < below);
     let heads: Option<Vec<_>> = list
         .iter()
         .map(|pair| Some((number(&pair[0], config.decoder_layers)?, number(&pair[1], config.decoder_heads)?)))

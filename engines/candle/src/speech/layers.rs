@@ -105,7 +105,8 @@ impl Attention {
 
     /// Every row sees every other. One head after the other: the weights of all at once are 72 MB in the base model.
     pub fn everywhere(&self, x: &Tensor) -> Result<Tensor> {
-        let (query, key, value) = ((self.query.forward(x)? * self.scale)?, self.key.forward(x)?, self.value.forward(x)?);
+        let (query, key, value) =
+            ((self.query.forward(x)? * self.scale)?, self.key.forward(x)?, self.value.forward(x)?);
         let head = query.dim(1)? / self.heads;
         let heads: Vec<Tensor> = (0..self.heads)
             .map(|at| {

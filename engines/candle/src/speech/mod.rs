@@ -89,8 +89,7 @@ impl Family for Speech {
             return Err(source.invalid(message));
         }
         let special = Special::read(source, &config, &tokenizer)?;
-        let model =
-            source.build(DType::F32, &Device::Cpu, progress, |weights| Model::new(&config, weights))?;
+        let model = source.build(DType::F32, &Device::Cpu, progress, |weights| Model::new(&config, weights))?;
         let mel = Mel::new(config.mels);
         let mut loaded = LoadedModel::new(info);
         loaded.transcriber = Some(Box::new(Whisper::new(config, special, tokenizer, mel, model)));

@@ -43,7 +43,11 @@ impl Speaker<'_> {
         all.extend_from_slice(tokens);
         all.push(self.special.end);
         if all.len() > self.config.context {
-            return Err(EngineError::Failed(format!("{} tokens in a window, at most {}", all.len(), self.config.context)));
+            return Err(EngineError::Failed(format!(
+                "{} tokens in a window, at most {}",
+                all.len(),
+                self.config.context
+            )));
         }
         let mut layers = vec![false; self.config.decoder_layers];
         self.special.alignment_heads.iter().for_each(|&(layer, _)| layers[layer] = true);

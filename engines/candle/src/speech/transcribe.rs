@@ -164,8 +164,7 @@ impl Run<'_> {
         let special = self.speaker.special;
         let cut = cut(&answer.tokens, special.timestamp_begin(), window.frames);
         let mut next = window.seek + cut.frames;
-        let mut segments: Vec<Segment> =
-            cut.parts.iter().map(|part| self.segment(part, &answer, window)).collect();
+        let mut segments: Vec<Segment> = cut.parts.iter().map(|part| self.segment(part, &answer, window)).collect();
         if self.options.words {
             let said: Vec<Vec<Token>> = segments.iter().map(|segment| text_tokens(segment, special)).collect();
             let all = said.concat();

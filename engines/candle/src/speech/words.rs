@@ -103,7 +103,8 @@ pub(super) fn assign(
     offset: f32,
     mut last_speech: f32,
 ) -> f32 {
-    let mut lengths: Vec<f32> = words.iter().map(|word| word.end - word.start).filter(|&length| length != 0.0).collect();
+    let mut lengths: Vec<f32> =
+        words.iter().map(|word| word.end - word.start).filter(|&length| length != 0.0).collect();
     lengths.sort_unstable_by(f32::total_cmp);
     let middle = match (lengths.len(), lengths.len() / 2) {
         (0, _) => 0.0,
