@@ -1,7 +1,5 @@
 //! `POST /v1/audio/transcriptions` and `/v1/audio/translations`.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, future::BoxFuture, stream};
 use poem_openapi::{ApiResponse, OpenApi, ResponseContent, payload::PlainText};
@@ -185,7 +183,7 @@ fn events(
 ) -> impl Stream<Item = Bytes> + Send + 'static {
     // As many as there are segments, of a recording whose length is bounded.
     let (send, frames) = mpsc::unbounded_channel();
-    let job = move |model: &mut dyn Transcriber, cancelled: Cancelled<'_>| -> Result<(), EngineError> {
+    let job = move |model: &mut (dyn Transcriber + 'static), cancelled: Cancelled<'_>| -> Result<(), EngineError> {
         let mut begun = false;
         let transcript = model.transcribe(
             &samples,
@@ -210,7 +208,6 @@ fn events(
         let _ = send.send(data(&done));
         Ok(())
     };
-    let lease = Arc::new(lease);
     let work = async move { Ok(lease.transcriber()?.run(job).await?) };
     stream::unfold(Some(Running { work: work.boxed(), result: None, frames }), next)
 }

@@ -1,6 +1,6 @@
 //! What is sent for a transcription, and what comes back.
 
-use poem_openapi::{Enum, Object};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use tern_engine::{Segment, SpokenWord};
 
@@ -27,9 +27,7 @@ pub(crate) enum Format {
 const FORMATS: &[&str] = &["json", "text", "srt", "vtt", "verbose_json"];
 
 /// Of what times are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
-#[oai(rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Granularity {
     /// Of each word.
     Word,

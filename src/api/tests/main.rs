@@ -4,6 +4,7 @@ mod support; // the app in this process, exchanges, event streams, the descripti
 
 mod a_http; // clients.md A: errors, headers and paths as clients need them
 mod answers; // answers in conversations: streams, joining, stopping, going on, branches, failures
+mod audio; // recordings in forms: five formats, events, what is refused
 mod b_streams; // clients.md B: the frames of a stream, to the byte
 mod bodies; // request bodies that are no JSON, the wrong JSON, or too much of it
 mod c_requests; // clients.md C: shapes of a chat request that must be taken, and those refused by name

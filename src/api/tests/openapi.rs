@@ -154,6 +154,9 @@ fn an_answer_that_may_be_a_stream_lists_both_media_types() {
         let media: Vec<_> = operation["responses"]["200"]["content"].as_object().unwrap().keys().collect();
         assert_eq!(media, ["application/json", "text/event-stream"], "{name}");
     }
+    let (_, operation) = operations().find(|(name, _)| name == "POST /v1/audio/transcriptions").unwrap();
+    let media: Vec<_> = operation["responses"]["200"]["content"].as_object().unwrap().keys().collect();
+    assert_eq!(media, ["application/json", "text/plain; charset=utf-8", "text/event-stream"]);
 }
 
 /// The schemas of request bodies, with the operation and the example of each that has one.

@@ -15,8 +15,7 @@ pub enum AudioError {
         most: u64,
     },
     /// It lasts longer than allowed, as its header says or as was found while decoding.
-    #[error("the recording lasts {}{seconds:.0} s; at most {most:.0} s are transcribed at once: send it in parts",
-        if *.at_least { "more than " } else { "" })]
+    #[error("{}", too_long(.seconds, .at_least, .most))]
     TooLong {
         /// As far as is known.
         seconds: f64,
@@ -46,4 +45,9 @@ pub enum AudioError {
         /// What was found, and where.
         message: String,
     },
+}
+
+fn too_long(seconds: &f64, at_least: &bool, most: &f64) -> String {
+    let more = if *at_least { "more than " } else { "" };
+    format!("the recording lasts {more}{seconds:.0} s; at most {most:.0} s are transcribed at once: send it in parts")
 }

@@ -106,7 +106,7 @@ impl Transcriber for Whisper {
                 Some(known) => known,
                 None => {
                     let found = run.speaker.language(&mut state)?;
-                    language.insert(found.map_or(("en".into(), None), |(code, token)| (code, Some(token))))
+                    &*language.insert(found.map_or(("en".into(), None), |(code, token)| (code, Some(token))))
                 }
             };
             let window = Window {
@@ -170,7 +170,7 @@ impl Run<'_> {
             let all = said.concat();
             let times = self.speaker.times(state, &window.start, &all, window.language, window.frames / STEP)?;
             self.last_speech = words::assign(&mut segments, &said, times, window.offset(), self.last_speech);
-            let last = segments.iter().rev().flat_map(|segment| segment.words.last()).map(|word| word.end).next();
+            let last = segments.iter().rev().find_map(|segment| segment.words.last()).map(|word| word.end);
             if let Some(last) = last.filter(|&last| !cut.ends_with_time && last > window.offset()) {
                 next = (last * FRAMES).round() as usize;
             }
