@@ -15,7 +15,7 @@ const WORD: i64 = 5;
 pub(crate) fn parse(table: &str) -> Result<ReadPage, String> {
     let mut page = ReadPage::default();
     // Block and paragraph of the last line that has a word, as tesseract numbers them.
-    let mut last = None;
+    let mut last: Option<[i64; 2]> = None;
     let mut line: Option<([Point; 4], [i64; 2])> = None;
     for (row, text) in table.lines().enumerate().skip(1) {
         let cells: Vec<&str> = text.splitn(COLUMNS, '\t').collect();
@@ -24,7 +24,7 @@ pub(crate) fn parse(table: &str) -> Result<ReadPage, String> {
         match number(0)? {
             LINE => line = Some((corners(number, &wrong)?, [number(2)?, number(3)?])),
             WORD => {
-                let said = cells.get(COLUMNS - 1).map(|cell| cell.trim()).unwrap_or_default();
+                let said = cells.get(COLUMNS - 1).ok_or_else(wrong)?.trim();
                 if said.is_empty() {
                     continue;
                 }

@@ -10,7 +10,7 @@ use tern_folder::Json;
 const PRECISION: u32 = 32 - 8 - 2;
 /// Reach of the bicubic filter at scale 1, in pixels.
 const REACH: f64 = 2.0;
-/// Longest side of an image: its columns are squeezed before its rows, which for a tall one takes memory.
+/// Longest side of an image: one that is a line is made wider before it is made shorter, which takes memory.
 const MAX_SIDE: u32 = 65_535;
 /// PIL's number for bicubic.
 const BICUBIC: u64 = 3;
@@ -73,25 +73,41 @@ impl Preprocessing {
     }
 }
 
-/// The image squeezed into a square, `[size][size][3]`: columns first, then rows, each rounded to bytes.
+/// The image squeezed into a square, `[size][size][3]`: one direction after the other, each rounded to bytes. Which comes first
+/// is Pillow's choice (13.0; older ones always began with the rows).
 fn resized(image: &Image, size: usize) -> Vec<u8> {
     let (width, height) = (image.width() as usize, image.height() as usize);
-    let across = Filter::new(width, size);
-    let mut narrow = Vec::with_capacity(height * size * 3);
-    for row in image.rgb().chunks_exact(width * 3) {
-        across.apply(row, 3, 3, &mut narrow);
+    if height > width.max(size) {
+        across(&down(image.rgb(), width, size), width, size)
+    } else {
+        down(&across(image.rgb(), width, size), size, size)
     }
-    let mut square = vec![0; size * size * 3];
-    let down = Filter::new(height, size);
+}
+
+/// Makes every row `size` pixels long.
+fn across(rgb: &[u8], width: usize, size: usize) -> Vec<u8> {
+    let filter = Filter::new(width, size);
+    let mut made = Vec::with_capacity(rgb.len() / width * size);
+    for row in rgb.chunks_exact(width * 3) {
+        filter.apply(row, 3, 3, &mut made);
+    }
+    made
+}
+
+/// Makes every column `size` pixels long.
+fn down(rgb: &[u8], width: usize, size: usize) -> Vec<u8> {
+    let stride = width * 3;
+    let filter = Filter::new(rgb.len() / stride, size);
+    let mut made = vec![0; size * stride];
     let mut column = Vec::with_capacity(size);
-    for x in 0..size * 3 {
+    for x in 0..stride {
         column.clear();
-        down.apply(&narrow[x..], size * 3, 1, &mut column);
+        filter.apply(&rgb[x..], stride, 1, &mut column);
         for (y, &byte) in column.iter().enumerate() {
-            square[y * size * 3 + x] = byte;
+            made[y * stride + x] = byte;
         }
     }
-    square
+    made
 }
 
 /// For each pixel of a line that is made: the first pixel that it sees, and the weights of those from there on.

@@ -153,7 +153,7 @@ fn a_config_that_cannot_be_is_refused() {
     // Of what is left out, transformers has values.
     read(&|json| *json = serde_json::json!({"text_config": {"num_attention_heads": 12}})).unwrap();
     for (place, value, word) in [
-        ("/vision_config/hidden_act", "relu".into(), "gelu"),
+        ("/vision_config/hidden_act", serde_json::json!("relu"), "gelu"),
         ("/vision_config/num_attention_heads", 5.into(), "divisor"),
         ("/vision_config/image_size", 1_000_000.into(), "4096"),
         ("/text_config/hidden_size", 48.into(), "question"),
