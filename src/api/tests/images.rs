@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::support::{App, talk::Talk, with};
+use crate::support::{App, with};
 
 /// A BMP of one colour: 54 bytes of header, then rows of 3 bytes a pixel padded to 4.
 fn bmp(width: u32, height: u32, grey: u8) -> Vec<u8> {
@@ -129,7 +129,7 @@ async fn the_character_that_stands_for_an_image_means_nothing_in_a_message() {
 #[tokio::test]
 async fn an_image_attached_to_a_message_is_kept_and_seen_in_every_later_turn() {
     let app = App::start();
-    let talk = Talk::start(&app, "echo-vision").await;
+    let talk = app.talk("echo-vision").await;
     let file = |width| json!({"name": "p.bmp", "media_type": "image/bmp", "data": STANDARD.encode(bmp(width, 20, 3))});
     let one = talk.say(json!({"content": "What is this?", "attachments": [file(30)]})).await;
     assert_eq!(talk.message(one.answer()).await["content"], "1 image: 30x20.");
