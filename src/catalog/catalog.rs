@@ -201,7 +201,10 @@ fn companions(reference: &Reference, first: &HubFile) -> Vec<HubFile> {
         Reference::Name { name, quant, engine } => table::find(name, quant.as_deref(), engine.as_deref()),
         Reference::File(file) => table::find_file(file.repo(), file.file()),
     };
-    row.and_then(|(_, quant)| quant.companion).map(|companion| first.sibling(companion.to_owned())).into_iter().collect()
+    row.and_then(|(_, quant)| quant.companion)
+        .map(|companion| first.sibling(companion.to_owned()))
+        .into_iter()
+        .collect()
 }
 
 fn hub_file(quant: &table::Quant) -> HubFile {

@@ -198,12 +198,7 @@ impl ChatModel {
         Ok(Turn::new(events, TurnEvents::new(self.reasoning.clone(), rendered.opening, self.tokenizer.clone())))
     }
 
-    fn plain(
-        &self,
-        turn: &TurnRequest,
-        messages: &[Message],
-        escaper: &mut Escaper<'_>,
-    ) -> Result<String, TurnError> {
+    fn plain(&self, turn: &TurnRequest, messages: &[Message], escaper: &mut Escaper<'_>) -> Result<String, TurnError> {
         let mut messages = dialogue::adapt(messages, &Support::PLAIN);
         for message in &mut messages {
             if let Some(content) = &mut message.content {

@@ -58,9 +58,7 @@ pub(crate) fn file(
         return Ok(file);
     }
     fs::create_dir_all(folder).map_err(|source| EngineError::Io { path: folder.into(), source })?;
-    let keep: Vec<String> = known
-        .filter_map(|source| file_name(source.path()?, order).ok())
-        .collect();
+    let keep: Vec<String> = known.filter_map(|source| file_name(source.path()?, order).ok()).collect();
     clear(folder, &keep);
     tracing::info!(model = %path.display(), to = %file.display(), "rewriting ternary weights as TQ2_0 for llama.cpp");
     let mut wanted = true;

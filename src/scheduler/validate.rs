@@ -61,7 +61,10 @@ fn between_images(request: &GenerateRequest) -> Result<Vec<&[u32]>, GenerateErro
     let mut from = 0;
     for image in &request.images {
         let holds = image.at >= from
-            && request.prompt.get(image.at..image.end()).is_some_and(|held| image.chunk.places().eq(held.iter().copied()));
+            && request
+                .prompt
+                .get(image.at..image.end())
+                .is_some_and(|held| image.chunk.places().eq(held.iter().copied()));
         if !holds || image.chunk.cells() == 0 {
             return Err(wrong("the images are not where the prompt says"));
         }

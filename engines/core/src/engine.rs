@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, ImageEncoder, KvType, ModelInfo, Reranker, TextReader,
-    Tokenizer, Transcriber,
+    Cost, Decoder, Describer, Embedder, EngineError, EntityTagger, Head, ImageEncoder, KvType, ModelInfo, Reranker,
+    TextReader, Tokenizer, Transcriber,
 };
 
 /// Where a model comes from.

@@ -39,7 +39,14 @@ impl EchoDecoder {
             saved_bytes: options.saved_bytes,
         };
         let cache = Cache::new(limits.max_sequences, kv_cells);
-        Self { settings, limits, vocabulary: Arc::clone(Vocabulary::shared()), cache, seen: Seen::default(), logits: Vec::new() }
+        Self {
+            settings,
+            limits,
+            vocabulary: Arc::clone(Vocabulary::shared()),
+            cache,
+            seen: Seen::default(),
+            logits: Vec::new(),
+        }
     }
 
     /// Checks all that the contract asks, before anything changes. Returns how many tokens are prefill: all but the
@@ -117,7 +124,14 @@ impl Decoder for EchoDecoder {
                 let history = &sequence.tokens;
                 self.fail_at(history)?;
                 let logits = &mut self.logits[row * vocab_size..][..vocab_size];
-                fill_logits(&self.vocabulary, self.settings.reply, history, sequence.hash(history.len()), &self.seen, logits);
+                fill_logits(
+                    &self.vocabulary,
+                    self.settings.reply,
+                    history,
+                    sequence.hash(history.len()),
+                    &self.seen,
+                    logits,
+                );
                 row += 1;
             }
         }

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, thread};
 
 use tern_engine::{
-    Capability, Cost, Engine, EngineBuild, EngineError, ImageEncoder, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
-    TextModel, Tokenizer,
+    Capability, Cost, Engine, EngineBuild, EngineError, ImageEncoder, LoadOptions, LoadedModel, ModelInfo, ModelSource,
+    Progress, TextModel, Tokenizer,
 };
 
 use crate::{

@@ -6,9 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use tern_engine::{
-    DecodeError, EngineError, IMAGE_PLACE, ImageChunk, ImageEncoder, PromptPart, Token, tasks::Image,
-};
+use tern_engine::{DecodeError, EngineError, IMAGE_PLACE, ImageChunk, ImageEncoder, PromptPart, Token, tasks::Image};
 
 /// Side of the square of pixels that one cell stands for.
 const CELL: u32 = 32;

@@ -56,13 +56,7 @@ fn header_length(vocabulary: &Vocabulary, tokens: &[Token]) -> Option<usize> {
 }
 
 /// The token that `reply` says at `place`. `hash` is the hash of the whole history.
-pub(crate) fn next_token(
-    vocabulary: &Vocabulary,
-    reply: Reply,
-    place: &Place<'_>,
-    hash: u64,
-    seen: &Seen,
-) -> Token {
+pub(crate) fn next_token(vocabulary: &Vocabulary, reply: Reply, place: &Place<'_>, hash: u64, seen: &Seen) -> Token {
     let at = place.position;
     let piece = match reply {
         Reply::LastMessage => {

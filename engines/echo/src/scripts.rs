@@ -65,7 +65,7 @@ impl Script {
             Reply::ToolCall => TOOL_CALL.concat(),
             Reply::LastMessage | Reply::Cycle(_, None) | Reply::Random(_) | Reply::Images | Reply::Silent => {
                 return None;
-            },
+            }
         };
         Some(String::from_utf8(bytes).expect("a script's pieces join to UTF-8; otherwise this is a bug in the list"))
     }

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use tern_engine::{
-    Cost, Engine, EngineBuild, EngineError, ImageEncoder, KvType, LoadOptions, LoadedModel, ModelInfo, ModelSource, Progress,
-    TextModel,
+    Cost, Engine, EngineBuild, EngineError, ImageEncoder, KvType, LoadOptions, LoadedModel, ModelInfo, ModelSource,
+    Progress, TextModel,
 };
 
 use crate::{

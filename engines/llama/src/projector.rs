@@ -95,7 +95,9 @@ fn check(header: &Header, hidden_size: u32) -> Result<(), Problem> {
     if let Some(got) = header.f32("clip.vision.attention.layer_norm_epsilon")
         && !(got >= 0.0 && got.is_finite())
     {
-        return Err(Invalid(format!("clip.vision.attention.layer_norm_epsilon: {got}, expected a number no less than 0")));
+        return Err(Invalid(format!(
+            "clip.vision.attention.layer_norm_epsilon: {got}, expected a number no less than 0"
+        )));
     }
     for name in ["clip.vision.image_mean", "clip.vision.image_std"] {
         let values: Vec<f32> = header.values(name).into_iter().flatten().filter_map(|value| value.as_f32()).collect();
@@ -221,13 +223,17 @@ fn pooled(header: &Header, kind: &str) -> Result<(), Problem> {
     let merge = header.u32("clip.vision.projector.scale_factor").map_or(default, u64::from).max(1);
     let side = image / patch;
     if image % patch != 0 || side % merge != 0 {
-        return Err(Invalid(format!("clip.vision: images of {image} cannot be cut into patches of {patch}, {merge} by {merge}")));
+        return Err(Invalid(format!(
+            "clip.vision: images of {image} cannot be cut into patches of {patch}, {merge} by {merge}"
+        )));
     }
     shaped(header, "v.position_embd.weight", &[width, side * side])?;
     if kind == "gemma3" {
         shaped(header, "mm.soft_emb_norm.weight", &[width])?;
         return match header.tensor("mm.input_projection.weight").and_then(|tensor| tensor.shape.get(1)) {
-            Some(rows) if *rows != width => Err(Invalid(format!("mm.input_projection.weight has {rows} rows, expected {width}"))),
+            Some(rows) if *rows != width => {
+                Err(Invalid(format!("mm.input_projection.weight has {rows} rows, expected {width}")))
+            }
             _ => Ok(()),
         };
     }
@@ -280,7 +286,9 @@ fn output(header: &Header, kind: &str, hidden_size: u32) -> Result<(), Problem> 
     let Some(last) = header.tensor(name) else { return Ok(()) };
     let got = last.shape.get(side).copied().unwrap_or(0);
     if got != u64::from(hidden_size) {
-        return Err(Invalid(format!("{name} gives vectors of {got}, and the model's are of {hidden_size}: another model's projector")));
+        return Err(Invalid(format!(
+            "{name} gives vectors of {got}, and the model's are of {hidden_size}: another model's projector"
+        )));
     }
     Ok(())
 }

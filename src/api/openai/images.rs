@@ -127,7 +127,9 @@ pub(crate) async fn load(state: &State, messages: &[ChatMessage]) -> Result<Vec<
                 None => from_data_url(&url, &limits),
             })
         });
-        images.push(Arc::new(decoded.await?.map_err(|error: MediaError| refused(&place, format!("is refused: {error}")))?));
+        images.push(Arc::new(
+            decoded.await?.map_err(|error: MediaError| refused(&place, format!("is refused: {error}")))?,
+        ));
     }
     Ok(images)
 }

@@ -104,7 +104,8 @@ impl Vision {
         // A first pass over a large image to size its buffers: seconds, at every load.
         params.warmup = false;
         // Without the first pass nobody finds out whether it works; it was made for these encoders' sizes on processors.
-        params.flash_attn_type = if gpu { sys::LLAMA_FLASH_ATTN_TYPE_DISABLED } else { sys::LLAMA_FLASH_ATTN_TYPE_ENABLED };
+        params.flash_attn_type =
+            if gpu { sys::LLAMA_FLASH_ATTN_TYPE_DISABLED } else { sys::LLAMA_FLASH_ATTN_TYPE_ENABLED };
         // SAFETY: the path ends in NUL and is only read during the call; the model lives as long as the context (`model`).
         let raw = unsafe { sys::mtmd_init_from_file(text.as_ptr(), model.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(|| refusal("llama.cpp cannot load the projector"))?;
@@ -143,7 +144,13 @@ impl Vision {
         let mut bitmaps = [bitmap.0.as_ptr().cast_const()];
         // SAFETY: all of these are live; there is one bitmap for the one marker; tokenizing is thread-safe.
         let code = unsafe {
-            sys::mtmd_tokenize(self.raw.as_ptr(), chunks.0.as_ptr(), &raw const text, bitmaps.as_mut_ptr(), bitmaps.len())
+            sys::mtmd_tokenize(
+                self.raw.as_ptr(),
+                chunks.0.as_ptr(),
+                &raw const text,
+                bitmaps.as_mut_ptr(),
+                bitmaps.len(),
+            )
         };
         if code != 0 {
             return Err(said("llama.cpp cannot prepare it"));
