@@ -37,7 +37,7 @@ impl Prompt {
     pub fn tokens(self, tokenizer: &dyn Tokenizer) -> Result<Vec<Token>, TurnError> {
         let mut tokens = match self {
             Self::Text(text) if text.is_empty() => Vec::new(),
-            Self::Text(text) => Framing::of(tokenizer).encode(tokenizer, &[Segment::Text(&text)], None)?,
+            Self::Text(text) => Framing::of(tokenizer).encode(tokenizer, &[Segment::Text(&text)], None, &[])?.0,
             Self::Tokens(tokens) => tokens,
         };
         if tokens.is_empty() {

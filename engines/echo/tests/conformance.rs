@@ -100,6 +100,7 @@ fn check(bug: Bug, name: &str, evidence: &str) {
         model.text = model.text.map(|text| TextModel {
             tokenizer: text.tokenizer,
             decoder: Box::new(Broken { inner: text.decoder, bug, rows: 0 }),
+            vision: text.vision,
         });
         model
     };

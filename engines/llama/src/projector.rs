@@ -11,21 +11,8 @@ use tern_gguf::{Header, TensorInfo, TensorType};
 use crate::check::Problem::{self, Invalid, Unsupported};
 
 /// Kinds of projectors for images (`clip.projector_type`) whose graphs the checks below cover: a plain vision transformer, its
-/// output pooled or merged by matrices.
-const KINDS: &[&str] = &[
-    "mlp",
-    "idefics3",
-    "gemma3",
-    "pixtral",
-    "lightonocr",
-    "qwen2vl_merger",
-    "qwen2.5vl_merger",
-    "qwen3vl_merger",
-    "internvl",
-    "lfm2",
-    "kimivl",
-    "janus_pro",
-];
+/// output pooled or merged by matrices. llama.cpp has more; each needs its rules here first.
+const KINDS: &[&str] = &["idefics3", "gemma3", "qwen2vl_merger", "qwen2.5vl_merger"];
 
 /// Most layers, sides and widths of a vision transformer: several times those of the largest published.
 const MAX_LAYERS: u32 = 256;
@@ -91,7 +78,7 @@ fn check(header: &Header, hidden_size: u32) -> Result<(), Problem> {
     if header.bool("clip.has_audio_encoder") == Some(true) && header.bool("clip.has_vision_encoder") != Some(true) {
         return Err(Unsupported("a projector for sound; only those for images are run".into()));
     }
-    let kind = header.str("clip.vision.projector_type").or(header.str("clip.projector_type")).unwrap_or("mlp");
+    let kind = header.str("clip.vision.projector_type").or(header.str("clip.projector_type")).unwrap_or_default();
     if !KINDS.contains(&kind) {
         return Err(Unsupported(format!("projector type \"{kind}\" is not run; those that are: {}", KINDS.join(", "))));
     }
@@ -126,6 +113,7 @@ fn check(header: &Header, hidden_size: u32) -> Result<(), Problem> {
             return Err(Invalid(format!("{name}: {got}, expected 1 to 16")));
         }
     }
+    present(header, kind, layers)?;
     shapes(header, layers, width, patch)?;
     output(header, kind, hidden_size)
 }
@@ -164,7 +152,30 @@ fn shaped(header: &Header, name: &str, expected: &[u64]) -> Result<(), Problem> 
     }
 }
 
-/// The transformer: what multiplies or is added must fit. Tensors that are missing llama.cpp reports itself.
+/// What the graph takes without asking. llama.cpp loads much of it as optional, and then follows a null pointer.
+fn present(header: &Header, kind: &str, layers: u32) -> Result<(), Problem> {
+    let need = |name: &str| match header.tensor(name) {
+        Some(_) => Ok(()),
+        None => Err(Invalid(format!("the tensor {name} is missing"))),
+    };
+    let merges = kind.starts_with("qwen2");
+    need("v.patch_embd.weight")?;
+    need(if merges { "v.patch_embd.weight.1" } else { "v.position_embd.weight" })?;
+    if merges && (header.tensor("v.patch_embd.bias").is_some() || header.tensor("v.class_embd").is_some()) {
+        return Err(Invalid(format!("a projector of type {kind} has no v.patch_embd.bias and no v.class_embd")));
+    }
+    for layer in 0..layers {
+        for part in ["attn_q", "attn_k", "attn_v", "attn_out", "ffn_up", "ffn_down", "ln1", "ln2"] {
+            need(&format!("v.blk.{layer}.{part}.weight"))?;
+        }
+        for part in ["attn_q", "attn_k", "attn_v"] {
+            need(&format!("v.blk.{layer}.{part}.bias"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The transformer: what multiplies or is added must fit.
 fn shapes(header: &Header, layers: u32, width: u32, patch: u32) -> Result<(), Problem> {
     let (width, patch) = (u64::from(width), u64::from(patch));
     for name in ["v.patch_embd.weight", "v.patch_embd.weight.1"] {
@@ -234,19 +245,43 @@ fn pooled(header: &Header, kind: &str) -> Result<(), Problem> {
     }
 }
 
+/// Towers whose four neighbours become one through two matrices.
+fn merged(header: &Header) -> Result<(), Problem> {
+    let width = u64::from(header.u32("clip.vision.embedding_length").unwrap_or(0));
+    let patch = header.u32("clip.vision.patch_size").unwrap_or(0);
+    if let Some(window) = header.u32("clip.vision.window_size")
+        && (window < 2 * patch || window > MAX_SIDE)
+    {
+        return Err(Invalid(format!("clip.vision.window_size: {window}, expected {} to {MAX_SIDE}", 2 * patch)));
+    }
+    if width.checked_div(u64::from(header.u32("clip.vision.attention.head_count").unwrap_or(1))).unwrap_or(0) % 4 != 0 {
+        return Err(Invalid("clip.vision: the size of an attention head must be a multiple of 4".into()));
+    }
+    let shape = |name: &str| header.tensor(name).map(|tensor| tensor.shape.clone());
+    let (Some(first), Some(second)) = (shape("mm.0.weight"), shape("mm.2.weight")) else {
+        return Err(Invalid("the tensors mm.0.weight and mm.2.weight are needed".into()));
+    };
+    let ([columns, inner], [taken, given]) = (first[..], second[..]) else {
+        return Err(Invalid("mm.0.weight and mm.2.weight must be matrices".into()));
+    };
+    if columns != 4 * width || taken != inner {
+        return Err(Invalid(format!("mm.0.weight {first:?} and mm.2.weight {second:?} do not fit a width of {width}")));
+    }
+    shaped(header, "mm.0.bias", &[inner])?;
+    shaped(header, "mm.2.bias", &[given])
+}
+
 /// What comes out must be as wide as the model's hidden state. llama.cpp compares the width the projector claims; this compares
 /// that of the matrix.
 fn output(header: &Header, kind: &str, hidden_size: u32) -> Result<(), Problem> {
     let (name, side) = match kind {
         "idefics3" => ("mm.model.fc.weight", 1),
         "gemma3" => ("mm.input_projection.weight", 0),
-        "qwen2vl_merger" | "qwen2.5vl_merger" | "qwen3vl_merger" | "pixtral" | "lfm2" | "lightonocr" | "kimivl" => {
-            ("mm.2.weight", 1)
-        }
-        _ => return Ok(()),
+        _ => ("mm.2.weight", 1),
     };
-    if ["idefics3", "gemma3"].contains(&kind) {
-        pooled(header, kind)?;
+    match kind {
+        "idefics3" | "gemma3" => pooled(header, kind)?,
+        _ => merged(header)?,
     }
     let Some(last) = header.tensor(name) else { return Ok(()) };
     let got = last.shape.get(side).copied().unwrap_or(0);

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::support::{App, talk::Talk, with};
+use crate::support::{App, with};
 
 /// A BMP of one colour: 54 bytes of header, then rows of 3 bytes a pixel padded to 4.
 fn bmp(width: u32, height: u32, grey: u8) -> Vec<u8> {
@@ -129,15 +129,15 @@ async fn the_character_that_stands_for_an_image_means_nothing_in_a_message() {
 #[tokio::test]
 async fn an_image_attached_to_a_message_is_kept_and_seen_in_every_later_turn() {
     let app = App::start();
-    let talk = Talk::start(&app, "echo-vision").await;
+    let talk = app.talk("echo-vision").await;
     let file = |width| json!({"name": "p.bmp", "media_type": "image/bmp", "data": STANDARD.encode(bmp(width, 20, 3))});
     let one = talk.say(json!({"content": "What is this?", "attachments": [file(30)]})).await;
-    assert_eq!(talk.message(one.answer()).await["content"], "1 image: 30x20.");
+    assert_eq!(one.text, "1 image: 30x20.");
     let two = talk.say(json!({"content": "And these?", "attachments": [file(40), file(50)]})).await;
-    assert_eq!(talk.message(two.answer()).await["content"], "3 images: 30x20, 40x20, 50x20.");
+    assert_eq!(two.text, "3 images: 30x20, 40x20, 50x20.");
     // Another model goes on, and cannot see.
     let blind = talk.say(json!({"content": "Go on.", "model": "echo"})).await;
-    assert_eq!(talk.message(blind.answer()).await["content"], "Go on.");
+    assert_eq!(blind.text, "Go on.");
     let refused = app.post(&talk.path("/messages"), json!({"content": "x", "attachments": [file(8)]})).await;
     let message = refused.refused(400, "unsupported_attachment", "attachments.0");
     assert!(message.contains("`echo` cannot see"), "{message}");

@@ -92,7 +92,7 @@ pub(super) fn measure(given: &Given, plan: &Plan, config: &Config) -> Result<Rep
     };
     let model = given.engine.load(&given.source, &options, &mut progress)?;
     let load_seconds = started.elapsed().as_secs_f64();
-    let TextModel { tokenizer, mut decoder } = model.text.ok_or_else(|| no_text(given))?;
+    let TextModel { tokenizer, mut decoder, .. } = model.text.ok_or_else(|| no_text(given))?;
     let mut bench = Bench { tokens: tokens(&*tokenizer, length), plan, decoder: &mut *decoder };
 
     let mut prefill = Vec::new();

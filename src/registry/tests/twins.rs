@@ -25,6 +25,7 @@ async fn logprobs(lease: &Lease) -> Vec<f32> {
     let request = GenerateRequest {
         id: "test".into(),
         prompt: (10..60).collect(),
+        images: Vec::new(),
         sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
         n: 1,
         max_tokens: Some(0),
