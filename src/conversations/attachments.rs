@@ -21,13 +21,13 @@ pub struct NewAttachment {
 }
 
 /// A file that was taken, with its contents.
-pub(crate) type Taken = (Attachment, Vec<u8>);
+pub type Taken = (Attachment, Vec<u8>);
 
 /// Takes files that a model can read as text.
 ///
 /// # Errors
 /// The first that none can, with the reason.
-pub(crate) fn take(files: Vec<NewAttachment>) -> Result<Vec<Taken>, ConversationError> {
+pub fn take(files: Vec<NewAttachment>) -> Result<Vec<Taken>, ConversationError> {
     if files.len() > MAX_FILES {
         let message = format!("{} files with one message; the most is {MAX_FILES}", files.len());
         return Err(ConversationError::invalid("attachments", message));
@@ -69,7 +69,7 @@ fn essence(media_type: &str) -> String {
 
 /// A message as the model reads it: each file with its name and its contents in a fence that the contents cannot close,
 /// then what the person wrote.
-pub(crate) fn written(content: &str, files: &[(Attachment, String)]) -> String {
+pub fn written(content: &str, files: &[(Attachment, String)]) -> String {
     let mut text = String::new();
     for (file, contents) in files {
         let fence = "`".repeat(longest_run(contents).max(2) + 1);

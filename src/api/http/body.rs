@@ -11,7 +11,11 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::{ApiError, ErrorReply};
 
@@ -30,17 +34,26 @@ pub struct ApiBody<T>(pub T);
 
 impl<T: DeserializeOwned> ApiBody<T> {
     async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
-        parse(&read(request, body).await?).map(Self)
+        parse(&read(request, body, limit(request)).await?).map(Self)
     }
 }
 
-/// The bytes of a request body, as many as are allowed.
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
-    let limit = request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0);
+/// Most bytes of a body on this server.
+fn limit(request: &Request) -> usize {
+    request.data::<BodyLimit>().map_or(usize::MAX, |limit| limit.0)
+}
+
+/// How long the body is, as its client says.
+fn declared(request: &Request) -> Option<usize> {
+    request.header("content-length")?.parse().ok()
+}
+
+/// The bytes of a request body, `limit` at most.
+async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Result<Vec<u8>, ApiError> {
     let too_large = || {
         ApiError::new(413, "request_too_large", format!("the request body is larger than {limit} bytes (--body-limit)"))
     };
-    let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
+    let declared = declared(request);
     let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
     if declared.is_some_and(|n| n > limit) {
         drain(body).await;
@@ -53,8 +66,19 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     Ok(bytes.into())
 }
 
-/// Any JSON document as a request body: what it has to be, the handler decides.
-pub struct ApiDocument(pub serde_json::Value);
+/// Most bytes of a document, where the limit of bodies is not even higher. An export of years has hundreds of megabytes.
+const MAX_DOCUMENT: usize = 256 << 20;
+
+/// One document larger than the limit of bodies is in memory at a time.
+static LARGE: Semaphore = Semaphore::const_new(1);
+
+/// Any JSON document as a request body: what it has to be, the handler decides. May be larger than other bodies, if its
+/// client says beforehand how large it is.
+pub struct ApiDocument {
+    /// The text, which is JSON.
+    pub text: String,
+    _turn: Option<SemaphorePermit<'static>>,
+}
 
 impl<'a> ApiExtractor<'a> for ApiDocument {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -74,15 +98,28 @@ impl<'a> ApiExtractor<'a> for ApiDocument {
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         let document = async {
-            let bytes = read(request, body).await?;
+            let usual = limit(request);
+            let is_large = declared(request).is_some_and(|length| length > usual);
+            let turn = match LARGE.try_acquire() {
+                _ if !is_large => None,
+                Ok(turn) => Some(turn),
+                Err(_) => {
+                    let message = "another large file is being read; try again in a moment";
+                    return Err(ApiError::new(503, "busy", message));
+                }
+            };
+            let bytes = read(request, body, if is_large { usual.max(MAX_DOCUMENT) } else { usual }).await?;
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 return Err(ApiError::new(400, "invalid_body", "the request body is empty; expected JSON"));
             }
             // A file of many megabytes takes a while.
             crate::state::beside(move || {
-                serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+                let wrong = |error: &dyn std::fmt::Display| {
                     ApiError::new(400, "invalid_json", format!("the request body is not valid JSON: {error}"))
-                })
+                };
+                serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|error| wrong(&error))?;
+                let text = String::from_utf8(bytes).map_err(|error| wrong(&error))?;
+                Ok(Self { text, _turn: turn })
             })
             .await
         };
