@@ -50,6 +50,15 @@ Examples:
   tern chat --prompt \"Which port does Tern use?\"
   tern chat qwen2.5-0.5b --url http://127.0.0.1:8080";
 
+const COMPARE_EXAMPLES: &str = "\
+Every model gets the same messages, one after the other; what is measured and how is in `GET /docs`, under
+Compare. The exit code is 1 if a model failed.
+
+Examples:
+  tern compare tern-guide tern-guide-q8_0 -p \"What is Tern?\" --repetitions 3
+  tern compare qwen2.5-0.5b:q4_k_m qwen2.5-0.5b:q8_0 -p \"Sum it up.\" --attach report.txt --format csv
+  tern compare tern-guide qwen2.5-0.5b -p \"What is Tern?\" --url http://127.0.0.1:8080";
+
 const PULL_EXAMPLES: &str = "\
 HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE are honoured. A download that was
 stopped goes on where it ended.
@@ -98,6 +107,9 @@ pub enum Command {
     /// Chat in the terminal; answers appear as they are written.
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(ChatArgs),
+    /// Compare models or quantizations: answers, speed, memory, likeness.
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(CompareArgs),
     /// Fetch a model of the catalogue, or any GGUF file of a Hugging Face repository.
     #[command(after_help = PULL_EXAMPLES)]
     Pull(PullArgs),
@@ -168,6 +180,61 @@ pub struct ChatArgs {
     #[command(flatten)]
     /// Files and logs.
     pub places: PlaceArgs,
+}
+
+/// Flags of `tern compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The models, 1 to 6; the others are compared with the first.
+    #[arg(id = "MODEL", required = true, num_args = 1..=6)]
+    pub compared: Vec<String>,
+    /// A prompt; several make a grid.
+    #[arg(short, long, value_name = "TEXT", required = true)]
+    pub prompt: Vec<String>,
+    /// Instructions that stand before every prompt.
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// A text file that comes with every prompt.
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+    /// How often each answer is made, 1 to 20: more tell a difference from noise.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub repetitions: Whole<1, 20>,
+    /// 0 always takes the most likely token; higher values, up to 2, vary more. [default: 0]
+    #[arg(long, value_name = "T", value_parser = unit_range(0.0, 2.0))]
+    pub temperature: Option<f32>,
+    /// Longest answer in tokens. [default: 512]
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<Whole<1, 16_777_216>>,
+    /// Seed of all models. [default: drawn once]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How the result is printed.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "markdown")]
+    pub format: ComparisonFormat,
+    /// Let the server at this address compare instead; it keeps the comparison.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Send this key with --url, as `Authorization: Bearer KEY`.
+    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", hide_env_values = true, requires = "url")]
+    pub api_key: Option<String>,
+    #[command(flatten)]
+    /// How models are run.
+    pub models: ModelArgs,
+    #[command(flatten)]
+    /// Files and logs.
+    pub places: PlaceArgs,
+}
+
+/// How a comparison is printed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ComparisonFormat {
+    /// A table and every answer.
+    Markdown,
+    /// A row an answer.
+    Csv,
+    /// Everything, as the API has it.
+    Json,
 }
 
 /// Flags of `tern pull`.

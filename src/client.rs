@@ -129,6 +129,30 @@ impl Client {
         Ok(Stream { response, url, lines: Lines::default(), ready: VecDeque::new(), done: false })
     }
 
+    /// Lets the server compare, and gives the comparison when it has ended. `tell` hears every event on the way.
+    ///
+    /// # Errors
+    /// `Connection`, `Status`, and `CutOff` when the stream ends before the comparison.
+    pub async fn compare(&self, body: &Value, mut tell: impl FnMut(&Value)) -> Result<Value, ClientError> {
+        let url = format!("{}/api/compare", self.base);
+        let request = self.http.post(&url).header("content-type", "application/json").body(body.to_string());
+        let mut response = self.send(request, &url).await?;
+        let mut lines = Lines::default();
+        loop {
+            let failed = |source| ClientError::Connection { url: url.clone(), source };
+            let chunk = response.chunk().await.map_err(failed)?.ok_or(ClientError::CutOff)?;
+            lines.push(&chunk);
+            while let Some(line) = lines.pop() {
+                let Some(data) = line.strip_prefix("data:").map(str::trim) else { continue };
+                let mut event = event(data)?;
+                if event["type"] == "end" {
+                    return Ok(event["comparison"].take());
+                }
+                tell(&event);
+            }
+        }
+    }
+
     async fn send(&self, mut request: reqwest::RequestBuilder, url: &str) -> Result<Response, ClientError> {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
@@ -190,13 +214,19 @@ impl Lines {
     }
 }
 
-/// Takes apart one event's data.
-fn read(data: &str, ready: &mut VecDeque<Piece>) -> Result<(), ClientError> {
+/// One event's data.
+fn event(data: &str) -> Result<Value, ClientError> {
     let value: Value = serde_json::from_str(data)
         .map_err(|error| ClientError::Stream(format!("the server sent an event that is not JSON ({error}): {data}")))?;
     if value.get("error").is_some_and(|error| !error.is_null()) {
         return Err(ClientError::Stream(message_of(&value).unwrap_or_else(|| data.to_owned())));
     }
+    Ok(value)
+}
+
+/// Takes apart one event's data.
+fn read(data: &str, ready: &mut VecDeque<Piece>) -> Result<(), ClientError> {
+    let value = event(data)?;
     let delta = &value["choices"][0]["delta"];
     let text = |name: &str| delta[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     if let Some(text) = text("reasoning_content").or_else(|| text("reasoning")) {

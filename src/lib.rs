@@ -48,6 +48,11 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
             let config = start(Config::load(places, models, Default::default())?, "warn");
             block_on(commands::chat::run(args, config))
         }
+        Command::Compare(mut args) => {
+            let (places, models) = (std::mem::take(&mut args.places), std::mem::take(&mut args.models));
+            let config = start(Config::load(places, models, Default::default())?, "warn");
+            block_on(commands::compare::run(args, config))
+        }
         Command::Pull(mut args) => {
             let (places, models) = (std::mem::take(&mut args.places), std::mem::take(&mut args.models));
             let config = start(Config::load(places, models, Default::default())?, "warn");

@@ -31,14 +31,18 @@ pub(crate) static BUILT: &[PageFile] = include!(concat!(env!("OUT_DIR"), "/page.
 const WELCOME: PageFile =
     PageFile { name: "welcome.html", etag: "\"welcome\"", bytes: include_bytes!("welcome.html"), gzip: None };
 
-/// What the page may do. KaTeX places the parts of a formula with style attributes, which are allowed; no style element and
-/// no script is that did not come from a file of the page.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; \
+/// What the page may do. No script and no style is allowed that did not come from a file of the page, style attributes not
+/// either: what is placed by numbers (formulas, bars) is placed by its script.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 /// The welcome page has its style in it, and nothing else.
 const WELCOME_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                               frame-ancestors 'none'";
+
+/// Addresses of tabs that are one word (`TASKS` of `static/src/tabs.ts`). Some are also what clients call that leave out
+/// `/v1`: they are the page only for who asks for HTML.
+const TAB_PATHS: [&str; 1] = ["models"];
 
 /// Adds the page to the routes.
 pub(crate) fn mount(routes: Route, files: &'static [PageFile]) -> Route {
@@ -48,8 +52,6 @@ pub(crate) fn mount(routes: Route, files: &'static [PageFile]) -> Route {
 }
 
 /// The address of a view as the address of the page, if the request is a browser's for one.
-///
-/// Some of these are also what clients call that leave out `/v1`: `/models` is the page only for who asks for HTML.
 pub(crate) fn view(request: &Request) -> Option<Uri> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
@@ -59,7 +61,7 @@ pub(crate) fn view(request: &Request) -> Option<Uri> {
     let is_view = match (segments.next(), segments.next(), segments.next()) {
         (Some("chat"), Some("completions"), None) => false,
         (Some("chat" | "compare"), _, None) => true,
-        (Some("models"), None, None) => wants_html,
+        (Some(tab), None, None) => wants_html && TAB_PATHS.contains(&tab),
         _ => false,
     };
     is_view.then(|| Uri::from_static("/"))

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod chat;
+pub mod compare;
 pub mod convert;
 pub mod doctor;
 pub mod inspect;

@@ -302,7 +302,7 @@ pub(crate) fn turn(run: &Run, cell: Cell) -> TurnRequest {
     let request = &run.plan.request;
     let column = &run.plan.columns[cell.column];
     let system = request.system_prompt.iter().map(|text| Message::text(Role::System, text.clone()));
-    let prompt = Message::text(Role::User, request.prompts[cell.prompt].clone());
+    let prompt = Message::text(Role::User, run.plan.before_prompt.clone() + &request.prompts[cell.prompt]);
     let generation = Generation {
         n: 1,
         logprobs: None,

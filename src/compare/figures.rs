@@ -96,6 +96,10 @@ pub struct CellResult {
     pub top1_agreement: Option<f64>,
     /// Over the places of the reference's answer: mean KL(reference || this model) in nats a token, from below.
     pub kl: Option<f64>,
+    /// The cosine of the angle between this answer's vector and the reference's, -1 to 1.
+    pub similarity: Option<f64>,
+    /// The embedding model whose vectors these are.
+    pub similarity_model: Option<String>,
     /// Why figures of quality are missing.
     pub quality_note: Option<String>,
     /// What came of the assertions, in their order.

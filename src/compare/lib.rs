@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `request` (what is asked, and the defaults), `figures` (what is measured), `runner` (which cell
 //! runs when, and why in that order), `cell` (how one is timed), `quality` with `scoring` (how answers are scored),
-//! `summary` (which column is better beyond noise), `run`, `log` and `events` (who is told), `service`
+//! `similarity` (how alike they are), `summary` (which column is better beyond noise), `run`, `log` and `events` (who is told), `service`
 //! ([`Comparisons`], the door), `export`.
 //!
 //! # The rules of a fair comparison
@@ -19,6 +19,7 @@
 //! - A difference is shown as one only beyond noise.
 
 mod assertion;
+mod attached;
 mod cell;
 mod error;
 mod events;
@@ -34,9 +35,11 @@ mod run;
 mod runner;
 mod scoring;
 mod service;
+pub mod similarity;
 pub mod summary;
 
 pub use assertion::Verdict;
+pub use attached::{AttachedFile, MAX_ATTACHED};
 pub use error::CompareError;
 pub use events::{CellState, CompareEvent};
 pub use figures::*;

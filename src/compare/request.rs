@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tern_chat::parameters::{self, Checked};
 
-use crate::{CompareError, assertion::Check};
+use crate::{AttachedFile, CompareError, assertion::Check, attached::before_prompt};
 
 /// Most columns side by side.
 pub const MAX_COLUMNS: usize = 6;
@@ -29,6 +29,8 @@ pub struct CompareRequest {
     pub prompts: Vec<String>,
     /// Instructions in front of every prompt.
     pub system_prompt: Option<String>,
+    /// Text files that come with every prompt, [`crate::MAX_ATTACHED`] bytes at most.
+    pub attachments: Vec<AttachedFile>,
     /// What is compared, 1 to [`MAX_COLUMNS`].
     pub columns: Vec<Column>,
     /// Parameters of all columns, under their API names. Where nothing is said: temperature 0, a seed that is drawn once
@@ -50,6 +52,8 @@ pub struct CompareRequest {
     pub assertions: Vec<Assertion>,
     /// Whether answers are scored when all are there.
     pub quality: bool,
+    /// The embedding model that says how alike answers are; `None` takes one that is there, if any.
+    pub embedding_model: Option<String>,
 }
 
 /// A column: a model with its parameters.
@@ -127,6 +131,8 @@ pub(crate) struct Plan {
     /// The columns' parameters.
     pub columns: Vec<Checked>,
     pub checks: Vec<Check>,
+    /// The files, written before each prompt.
+    pub before_prompt: String,
 }
 
 fn within(name: &str, value: usize, most: usize) -> Result<(), CompareError> {
@@ -175,6 +181,7 @@ impl Plan {
             Some(given) => Some(title(&given)?),
             None => Some(beginning(&request.prompts[0])),
         };
+        request.embedding_model = request.embedding_model.filter(|model| !model.trim().is_empty());
         request.system_prompt = request.system_prompt.filter(|system| !system.trim().is_empty());
         let wrong = |place: &str, error: parameters::WrongParameter| {
             CompareError::invalid(format!("{place}.{}", error.name), format!("{place}: {error}"))
@@ -206,7 +213,8 @@ impl Plan {
             })
         });
         let checks = checks.collect::<Result<_, _>>()?;
-        Ok(Self { request, columns, checks })
+        let before_prompt = before_prompt(&request.attachments)?;
+        Ok(Self { request, columns, checks, before_prompt })
     }
 }
 

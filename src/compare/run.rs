@@ -45,7 +45,6 @@ pub(crate) struct Run {
     stops: watch::Sender<Stops>,
     ended: Mutex<Option<Instant>>,
     deleted: AtomicBool,
-    saved: AtomicBool,
     /// Writers of this comparison, one after the other, so that none writes what is older.
     saving: Mutex<()>,
 }
@@ -69,7 +68,6 @@ impl Run {
             stops: watch::Sender::default(),
             ended: Mutex::default(),
             deleted: AtomicBool::new(false),
-            saved: AtomicBool::new(true),
             saving: Mutex::default(),
         };
         run.log.push(CompareEvent::Comparison { comparison: Arc::new(run.snapshot()) });
@@ -194,22 +192,15 @@ impl Run {
         if self.deleted.load(Ordering::Acquire) {
             return;
         }
-        let result = store.put_comparison(&self.snapshot());
-        if let Err(error) = &result {
-            tracing::warn!(comparison = %self.id, "not saved: {error}");
+        if let Err(error) = store.put_comparison(&self.snapshot()) {
+            tracing::error!(comparison = %self.id, "not saved: {error}");
         }
-        self.saved.store(result.is_ok(), Ordering::Release);
     }
 
     /// Deletes what is written, after whoever writes it just now. Blocks.
     pub fn after_saving<T>(&self, work: impl FnOnce() -> T) -> T {
         let _one = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         work()
-    }
-
-    /// Whether the last write succeeded.
-    pub fn is_saved(&self) -> bool {
-        self.saved.load(Ordering::Acquire)
     }
 
     /// Sums up, with the status that follows from what happened.

@@ -64,6 +64,7 @@ pub(crate) async fn run(shared: Arc<Shared>, run: Arc<Run>) {
             }
         }
         crate::scoring::score_all(&mut runner).await;
+        crate::similarity::compare_all(&mut runner).await;
     }
     drop(turn);
     run.conclude(runner.shutting_down);

@@ -157,7 +157,8 @@ impl Comparisons {
         }
     }
 
-    /// Comparisons without their results, newest first: those before `before`, at most `limit`.
+    /// Comparisons without their results and without what is in their files, newest first: those before `before`, at
+    /// most `limit`.
     ///
     /// # Errors
     /// `NotFound` if there is no `before`.
@@ -168,14 +169,7 @@ impl Comparisons {
                 *comparison = run.head();
             }
             comparison.results = Value::Null;
-        }
-        if before.is_none() {
-            // What a full disk refused is still here.
-            let listed = |id: &str| page.data.iter().any(|comparison| comparison.id == id);
-            let unsaved = self.runs().values().filter(|run| !run.is_saved()).map(|run| run.head()).collect::<Vec<_>>();
-            let unsaved: Vec<_> = unsaved.into_iter().filter(|comparison| !listed(&comparison.id)).collect();
-            page.total += unsaved.len() as u64;
-            page.data.splice(0..0, unsaved);
+            leave_out_files(comparison);
         }
         Ok(page)
     }
@@ -252,10 +246,16 @@ impl Comparisons {
     }
 }
 
-/// Forgets runs that ended long ago, or are too many; never one that the store has not taken.
+/// In a list files have their names only.
+fn leave_out_files(comparison: &mut Comparison) {
+    for file in comparison.request.get_mut("attachments").and_then(Value::as_array_mut).into_iter().flatten() {
+        file["data"] = Value::String(String::new());
+    }
+}
+
+/// Forgets runs that ended long ago, or are too many.
 fn forget_old(runs: &mut HashMap<String, Arc<Run>>) {
-    let mut ended: Vec<_> =
-        runs.values().filter(|run| run.is_saved()).filter_map(|run| Some((run.ended_for()?, run.id.clone()))).collect();
+    let mut ended: Vec<_> = runs.values().filter_map(|run| Some((run.ended_for()?, run.id.clone()))).collect();
     ended.sort();
     for (place, (since, id)) in ended.into_iter().enumerate() {
         if since > LINGER || place >= LINGERING {

@@ -1,7 +1,7 @@
 //! One answer from its beginning to its end: a task of its own, which no client can take along when it leaves.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,7 @@ use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
     AnswerEvent, ConversationError, Conversations, Stage,
+    kept::Kept,
     running::{Answering, Ending},
     title,
 };
@@ -378,9 +379,18 @@ fn continued_times(before: Times, now: Times) -> Times {
     }
 }
 
+/// The next tick of a clock that is the same for all answers: what they write at the same time shares a transaction of the
+/// store.
+fn common_tick() -> tokio::time::Instant {
+    static FIRST: OnceLock<tokio::time::Instant> = OnceLock::new();
+    let first = *FIRST.get_or_init(tokio::time::Instant::now);
+    let ticks = first.elapsed().as_nanos() / SAVE_EVERY.as_nanos() + 1;
+    first + SAVE_EVERY.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
+}
+
 /// Writes a growing message beside the stream: one write at a time, at most one every [`SAVE_EVERY`].
 struct Saver {
-    service: Conversations,
+    store: Arc<Kept>,
     answering: Arc<Answering>,
     saved: tokio::sync::watch::Receiver<crate::Saved>,
     told: bool,
@@ -391,10 +401,10 @@ struct Saver {
 
 impl Saver {
     fn new(job: &Job) -> Self {
-        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + SAVE_EVERY, SAVE_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = tokio::time::interval_at(common_tick(), SAVE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
-            service: job.service.clone(),
+            store: job.service.0.store.clone(),
             answering: job.answering.clone(),
             saved: job.service.0.store.watch(),
             told: true,
@@ -416,7 +426,6 @@ impl Saver {
             self.told = saved;
             self.answering.log.push(AnswerEvent::Saved { saved, reason });
         }
-        self.service.mind_the_store();
     }
 
     /// Does what is to be done next; to be called again and again. Gives whether the message is gone from the store. Safe
@@ -446,7 +455,7 @@ impl Saver {
             _ = self.ticks.tick() => {
                 if self.dirty {
                     self.dirty = false;
-                    let (store, message) = (self.service.0.store.clone(), message.clone());
+                    let (store, message) = (self.store.clone(), message.clone());
                     self.writing = Some(tokio::task::spawn_blocking(move || store.put_progress(&message)));
                 }
             }

@@ -119,7 +119,6 @@ impl Conversations {
         let this = self.clone();
         // A task of its own: a client that leaves in the middle must not leave half an exchange behind.
         let begun = tokio::spawn(async move { this.begin_here(plan).await }).await;
-        self.mind_the_store();
         begun.map_err(|_| ConversationError::Internal)?
     }
 

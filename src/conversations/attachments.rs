@@ -26,10 +26,10 @@ pub struct NewAttachment {
 }
 
 /// A file that was taken, with its contents.
-pub(crate) type Taken = (Attachment, Vec<u8>);
+pub type Taken = (Attachment, Vec<u8>);
 
 /// What a model is given of a file.
-pub(crate) enum Contents {
+pub enum Contents {
     /// Its text, or why there is none.
     Text(String),
     /// Its pixels.
@@ -59,7 +59,7 @@ pub(crate) fn read(file: &Attachment, bytes: &[u8]) -> Contents {
 ///
 /// # Errors
 /// The first that none can, with the reason.
-pub(crate) fn take(files: Vec<NewAttachment>) -> Result<Vec<Taken>, ConversationError> {
+pub fn take(files: Vec<NewAttachment>) -> Result<Vec<Taken>, ConversationError> {
     if files.len() > MAX_FILES {
         let message = format!("{} files with one message; the most is {MAX_FILES}", files.len());
         return Err(ConversationError::invalid("attachments", message));
@@ -107,7 +107,7 @@ fn essence(media_type: &str) -> String {
 
 /// A message as the model reads it: each file with its name and its contents, a text in a fence that the contents cannot
 /// close, then what the person wrote.
-pub(crate) fn written(content: &str, files: &[(Attachment, Contents)]) -> Message {
+pub fn written(content: &str, files: &[(Attachment, Contents)]) -> Message {
     let (mut text, mut images) = (String::new(), Vec::new());
     for (file, contents) in files {
         let contents = match contents {

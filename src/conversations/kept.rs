@@ -1,13 +1,18 @@
 //! What the disk refuses is kept in memory, and written when the disk takes it again.
 //!
-//! A conversation is either on the disk or held here whole. When a write fails for want of room, or because the system
-//! fails, the conversation moves here with all its messages and the write is done here; everyone reads and writes it
-//! here from then on. A retry writes it back and lets go of it. So a chat goes on over a full disk, and nothing
-//! is lost while the process lives.
+//! A conversation is either on the disk or held here whole; so is a comparison. When a write fails for want of room, or
+//! because the system fails, the conversation moves here with all its messages and the write is done here; everyone reads
+//! and writes it here from then on. A thread that lives as long as something is held writes it back and lets go of it. So
+//! a chat goes on over a full disk, and nothing is lost while the process lives.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use tern_store::{
@@ -17,6 +22,9 @@ use tern_store::{
 use tokio::sync::watch;
 
 use crate::ids;
+
+/// Between two tries to write what a full disk refused.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
 
 /// Whether everything is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,9 +43,14 @@ pub(crate) struct Kept {
     /// The held conversations, and how they differ from what is on the disk. Taken for reading by whoever reads or writes
     /// a conversation, and for writing by whoever moves one: so that none moves while it is in use.
     moved: RwLock<Held>,
+    /// Comparisons as they would be on the disk. Held by whoever writes one, so that none is replaced by what is older.
+    comparisons: Mutex<BTreeMap<String, Comparison>>,
     saved: watch::Sender<Saved>,
     /// One retry at a time.
     retrying: Mutex<()>,
+    /// Whether there is a thread that tries again.
+    minded: AtomicBool,
+    this: Weak<Self>,
 }
 
 type Held = HashMap<String, Moved>;
@@ -68,14 +81,17 @@ fn passes(error: &StoreError) -> bool {
 }
 
 impl Kept {
-    pub fn new(disk: Arc<dyn ConversationStore>) -> Self {
-        Self {
+    pub fn new(disk: Arc<dyn ConversationStore>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             disk,
             held: LazyLock::new(RedbStore::temporary),
             moved: RwLock::default(),
+            comparisons: Mutex::default(),
             saved: watch::Sender::default(),
             retrying: Mutex::default(),
-        }
+            minded: AtomicBool::new(false),
+            this: this.clone(),
+        })
     }
 
     /// Tells whenever saving begins to fail or works again.
@@ -94,6 +110,11 @@ impl Kept {
 
     fn moved_mut(&self) -> RwLockWriteGuard<'_, Held> {
         self.moved.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Taken behind `moved` by whoever takes both.
+    fn held_comparisons(&self) -> MutexGuard<'_, BTreeMap<String, Comparison>> {
+        self.comparisons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where conversation `id` is.
@@ -134,6 +155,32 @@ impl Kept {
             }
             changed
         });
+        self.mind();
+    }
+
+    /// Tries again and again to write what the disk refused, as long as there is something.
+    fn mind(&self) {
+        if self.minded.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = self.this.clone();
+        let work = move || {
+            loop {
+                thread::sleep(RETRY_EVERY);
+                let Some(kept) = this.upgrade() else { return };
+                if kept.retry() {
+                    kept.minded.store(false, Ordering::Release);
+                    // What failed since the retry found this thread still there.
+                    if kept.saved().reason.is_none() || kept.minded.swap(true, Ordering::AcqRel) {
+                        return;
+                    }
+                }
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("store-retry".to_owned()).spawn(work) {
+            tracing::error!("no thread to write what is not saved: {error}");
+            self.minded.store(false, Ordering::Release);
+        }
     }
 
     /// Tries to write what is held. Gives whether nothing is held any more.
@@ -159,7 +206,22 @@ impl Kept {
             moved.remove(&id);
             let _ = self.held.delete(&[id]);
         }
-        let empty = self.moved().is_empty();
+        let ids: Vec<String> = self.held_comparisons().keys().cloned().collect();
+        for id in ids {
+            let mut held = self.held_comparisons();
+            let Some(comparison) = held.get(&id) else { continue };
+            match self.disk.put_comparison(comparison) {
+                Ok(()) => drop(held.remove(&id)),
+                Err(error) if passes(&error) => {
+                    self.failing(&error);
+                    return false;
+                }
+                Err(error) => tracing::error!("comparison {id} cannot be written: {error}"),
+            }
+        }
+        // Until it is told nobody adds to what is held.
+        let (moved, held) = (self.moved(), self.held_comparisons());
+        let empty = moved.is_empty() && held.is_empty();
         if empty {
             self.saved.send_if_modified(|saved| {
                 let changed = saved.reason.is_some();
@@ -314,19 +376,49 @@ impl ConversationStore for Kept {
     }
 
     fn comparisons(&self, before: Option<&str>, limit: usize) -> Result<Page<Comparison>> {
-        self.disk.comparisons(before, limit)
+        let held = self.held_comparisons();
+        let mut page = self.disk.comparisons(before, limit)?;
+        for comparison in held.values() {
+            match page.data.iter_mut().find(|listed| listed.id == comparison.id) {
+                Some(listed) => listed.clone_from(comparison),
+                // Those that are only here come first: they are the newest.
+                None if before.is_none() && self.disk.comparison(&comparison.id).is_err() => {
+                    page.data.insert(0, comparison.clone());
+                    page.total += 1;
+                }
+                None => {}
+            }
+        }
+        Ok(page)
     }
 
     fn comparison(&self, id: &str) -> Result<Comparison> {
-        self.disk.comparison(id)
+        match self.held_comparisons().get(id) {
+            Some(comparison) => Ok(comparison.clone()),
+            None => self.disk.comparison(id),
+        }
     }
 
     fn put_comparison(&self, comparison: &Comparison) -> Result<()> {
-        self.disk.put_comparison(comparison)
+        let mut held = self.held_comparisons();
+        match self.disk.put_comparison(comparison) {
+            Ok(()) => {
+                held.remove(&comparison.id);
+                Ok(())
+            }
+            Err(error) if passes(&error) => {
+                held.insert(comparison.id.clone(), comparison.clone());
+                self.failing(&error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn delete_comparison(&self, id: &str) -> Result<bool> {
-        self.disk.delete_comparison(id)
+        let mut held = self.held_comparisons();
+        let there = self.disk.delete_comparison(id)?;
+        Ok(held.remove(id).is_some() || there)
     }
 
     fn state(&self) -> StoreState {

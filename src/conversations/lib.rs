@@ -8,7 +8,7 @@
 
 mod answering;
 mod asking;
-mod attachments;
+pub mod attachments;
 mod error;
 mod events;
 pub mod export;

@@ -23,8 +23,6 @@ use crate::{
     tree::Tree,
 };
 
-/// Between two tries to write what a full disk refused.
-const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// How long running answers may take to be written when the server ends.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -57,7 +55,6 @@ pub(crate) struct Inner {
     pub settings: Settings,
     pub running: Running,
     closing: AtomicBool,
-    retrying: AtomicBool,
 }
 
 impl Inner {
@@ -70,12 +67,11 @@ impl Conversations {
     /// A service over `store`. Reads nothing and starts nothing yet.
     pub fn new(store: Arc<dyn ConversationStore>, registry: Registry, settings: Settings) -> Self {
         Self(Arc::new(Inner {
-            store: Arc::new(Kept::new(store)),
+            store: Kept::new(store),
             registry,
             settings,
             running: Running::default(),
             closing: AtomicBool::new(false),
-            retrying: AtomicBool::new(false),
         }))
     }
 
@@ -109,27 +105,7 @@ impl Conversations {
     ) -> Result<T, ConversationError> {
         let store = self.0.store.clone();
         let result = tokio::task::spawn_blocking(move || work(&*store)).await;
-        self.mind_the_store();
         result.map_err(|_| ConversationError::Internal)?
-    }
-
-    /// Tries again and again to write what the disk refused, as long as there is something.
-    pub(crate) fn mind_the_store(&self) {
-        if self.saved().reason.is_none() || self.0.retrying.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let inner = Arc::downgrade(&self.0);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RETRY_EVERY).await;
-                let Some(inner) = inner.upgrade() else { return };
-                let store = inner.store.clone();
-                if tokio::task::spawn_blocking(move || store.retry()).await.unwrap_or(false) {
-                    inner.retrying.store(false, Ordering::Release);
-                    return;
-                }
-            }
-        });
     }
 
     /// A new conversation.
@@ -357,9 +333,9 @@ impl Conversations {
     ///
     /// # Errors
     /// `File` if the file is none of the known kinds; those of the store if nothing could be taken.
-    pub async fn import(&self, document: Value) -> Result<Import, ConversationError> {
+    pub async fn import(&self, document: String) -> Result<Import, ConversationError> {
         self.0.check_open()?;
-        self.with_store(move |store| import::import(store, document)).await
+        self.with_store(move |store| import::import(store, &document)).await
     }
 
     /// Ends running answers, which keep what they have, and writes what is not yet written. New ones are refused.

@@ -221,7 +221,7 @@ impl Disk {
     }
 
     /// The same error again; `io::Error` cannot be copied.
-    fn like(&self, error: &StoreError) -> StoreError {
+    pub(crate) fn like(&self, error: &StoreError) -> StoreError {
         let path = self.path.clone();
         match error {
             StoreError::DiskFull { .. } => StoreError::DiskFull { path },

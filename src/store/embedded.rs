@@ -13,6 +13,7 @@ use crate::{
     comparisons, conversations,
     disk::{self, Disk, Failure, Medium},
     file,
+    growing::{Entry, Growing},
     index::{self, Change, Index, Mark, Place},
     list::List,
     messages,
@@ -35,6 +36,7 @@ pub struct RedbStore {
     records: Arc<Records>,
     /// Held by whoever writes, so that the list in memory changes in the order of the file.
     writing: Mutex<()>,
+    pub(crate) growing: Growing,
 }
 
 /// The file and the list of what is in it.
@@ -74,7 +76,12 @@ impl RedbStore {
         records.interrupt()?;
         records.load()?;
         let index = Index::start(records.clone(), place, records.mark()?)?;
-        Ok(Self { index, records, writing: Mutex::new(()) })
+        Ok(Self { index, records, writing: Mutex::default(), growing: Growing::default() })
+    }
+
+    /// Waits for the turn to write.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes. `listed` then changes the list in memory, and says what the index has to look at.
@@ -83,7 +90,15 @@ impl RedbStore {
         body: impl FnMut(&WriteTransaction) -> Result<T, Failure>,
         listed: impl FnOnce(&mut List, &T) -> Option<(Change, u64)>,
     ) -> Result<T, StoreError> {
-        let _turn: MutexGuard<'_, ()> = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_in_turn(&self.turn(), body, listed)
+    }
+
+    fn write_in_turn<T>(
+        &self,
+        _turn: &MutexGuard<'_, ()>,
+        body: impl FnMut(&WriteTransaction) -> Result<T, Failure>,
+        listed: impl FnOnce(&mut List, &T) -> Option<(Change, u64)>,
+    ) -> Result<T, StoreError> {
         let opened = self.records.disk.opened();
         let result = self.records.disk.write(body);
         if let Ok(value) = &result {
@@ -255,7 +270,27 @@ impl ConversationStore for RedbStore {
     }
 
     fn put_progress(&self, message: &Message) -> Result<(), StoreError> {
-        self.write(|transaction| messages::progress(transaction, message), |_, ()| None)
+        let outcome = self.growing.add(message);
+        let turn = self.turn();
+        // Whoever had the turn before may have taken it along.
+        if let Ok(outcome) = outcome.try_recv() {
+            return outcome;
+        }
+        let batch = self.growing.take();
+        let body = |transaction: &WriteTransaction| {
+            let one = |entry: &Entry| match messages::progress(transaction, &entry.message) {
+                Ok(()) => Ok(Ok(())),
+                // The others are written all the same.
+                Err(Failure::Refused(error)) => Ok(Err(error)),
+                Err(failure) => Err(failure),
+            };
+            batch.iter().map(one).collect::<Result<Vec<_>, _>>()
+        };
+        match self.write_in_turn(&turn, body, |_, _| None) {
+            Ok(outcomes) => batch.iter().zip(outcomes).for_each(|(entry, outcome)| entry.tell(outcome)),
+            Err(error) => batch.iter().for_each(|entry| entry.tell(Err(self.records.disk.like(&error)))),
+        }
+        outcome.recv().unwrap_or_else(|_| Err(messages::missing(&message.id)))
     }
 
     fn delete_message(&self, conversation: &str, id: &str) -> Result<Conversation, StoreError> {

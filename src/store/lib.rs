@@ -10,6 +10,7 @@ mod disk;
 mod embedded;
 mod error;
 mod file;
+mod growing;
 mod index;
 mod list;
 mod messages;

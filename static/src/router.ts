@@ -1,13 +1,14 @@
-// Paths without a library: `/`, `/chat/{id}` (`?message=` shows one), `/compare`, `/compare/{id}`, `/models`.
+// Paths without a library: `/`, `/chat/{id}` (`?message=` shows one), `/compare`, `/compare/{id}`, and a path for each task.
 
 import { computed, signal } from "@preact/signals";
+import { TASKS } from "./tabs";
 
 const path = signal(location.pathname + location.search);
 
 export type Route =
   | { tab: "chat"; id: string | null; message: string | null }
   | { tab: "compare"; id: string | null }
-  | { tab: "models" }
+  | { tab: "task"; task: string }
   | { tab: "unknown" };
 
 export const route = computed<Route>(() => {
@@ -17,7 +18,7 @@ export const route = computed<Route>(() => {
   if (first === undefined) return { tab: "chat", id: null, message: null };
   if (first === "chat") return { tab: "chat", id: id ?? null, message: new URLSearchParams(search).get("message") };
   if (first === "compare") return { tab: "compare", id: id ?? null };
-  if (first === "models" && id === undefined) return { tab: "models" };
+  if (id === undefined && TASKS.some((task) => task.id === first)) return { tab: "task", task: first };
   return { tab: "unknown" };
 });
 
@@ -41,7 +42,8 @@ addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = (event.target as Element).closest?.("a[href]");
   if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute("download") || link.origin !== location.origin) return;
-  if (!/^\/($|chat(\/|$)|compare(\/|$)|models(\/|$))/.test(link.pathname)) return;
+  const first = link.pathname.split("/")[1]!;
+  if (!["", "chat", "compare"].includes(first) && !TASKS.some((task) => task.id === first)) return;
   event.preventDefault();
   go(link.pathname + link.search);
 });

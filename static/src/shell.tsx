@@ -2,7 +2,6 @@
 
 import { useSignal } from "@preact/signals";
 import { Keyboard, Monitor, Moon, PanelLeft, Sun, Menu as MenuIcon } from "lucide";
-import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { ChatSidebar } from "./chat/sidebar";
 import ChatPage from "./chat/page";
@@ -11,37 +10,24 @@ import { away, nextTry, tryNow } from "./connection";
 import { m } from "./i18n";
 import { closeNarrowSide, narrow, setSide, sideOpen } from "./layout";
 import { percent } from "./lib/format";
-import { route } from "./router";
+import { type Route, route } from "./router";
 import { info, models, store } from "./server";
-import { onKey, showKeys } from "./shortcuts";
+import { keysOf, onKey, showKeys } from "./shortcuts";
+import { TASKS, type Tab, type TabPage, offered } from "./tabs";
 import { nextTheme, theme } from "./theme";
 import { IconButton } from "./ui/button";
 import { DialogHost } from "./ui/dialog";
 import { Notices } from "./ui/notice";
 
-interface Tab {
-  id: string;
-  path: string;
-  /** Shown if the server has this feature; without one always. */
-  feature?: string;
-  page: () => Promise<{ default: ComponentType; Sidebar?: ComponentType }>;
-}
-
-/** A task gets its tab with a line here and a text in the catalogue. */
+/** Chat is there at once, everything else is loaded when it is opened. */
 const TABS: readonly Tab[] = [
-  { id: "chat", path: "/", page: () => Promise.resolve({ default: ChatPage, Sidebar: ChatSidebar }) },
-  { id: "compare", path: "/compare", feature: "compare", page: () => import("./compare/page") },
-  { id: "models", path: "/models", page: () => import("./models/page") },
+  { id: "chat", page: () => Promise.resolve({ default: ChatPage, Sidebar: ChatSidebar }) },
+  { id: "compare", features: ["compare"], page: () => import("./compare/page") },
+  ...TASKS,
 ];
 
-function visible(tab: Tab): boolean {
-  const features = info.value?.features;
-  // A server that does not say what it can do is asked when a tab is opened.
-  return !tab.feature || !features || features.includes(tab.feature);
-}
-
 export function Shell() {
-  const { tab } = route.value;
+  const tab = tabOf(route.value);
   const open = sideOpen();
   useEffect(() => {
     const undo = [onKey("side", () => setSide(!sideOpen())), onKey("newChat", () => { newChat(); closeNarrowSide(); })];
@@ -51,14 +37,14 @@ export function Shell() {
     <>
       <a class="skip" href="#message" onClick={(event) => { event.preventDefault(); document.getElementById("message")?.focus(); }}>{m.skip}</a>
       <header class="top">
-        {tab !== "models" && <IconButton icon={narrow.value ? MenuIcon : PanelLeft} label={open ? m.side.close : m.side.open} keys="Ctrl+B" aria-expanded={open} aria-controls="side" onClick={() => setSide(!open)} />}
+        {(tab === "chat" || tab === "compare") && <IconButton icon={narrow.value ? MenuIcon : PanelLeft} label={open ? m.side.close : m.side.open} keys={keysOf("side")} aria-expanded={open} aria-controls="side" onClick={() => setSide(!open)} />}
         <a class="brand" href="/">{m.name}</a>
         <nav class="tabs" aria-label={m.tabs.label}>
-          {TABS.filter(visible).map((one) => <a key={one.id} href={one.path} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
+          {TABS.filter((one) => offered(one, info.value?.features ?? null, models.value)).map((one) => <a key={one.id} href={one.id === "chat" ? "/" : `/${one.id}`} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
         </nav>
         <span class="spring" />
         <IconButton icon={{ light: Sun, dark: Moon, system: Monitor }[theme.value]} label={`${m.theme.label}: ${m.theme[theme.value]}`} onClick={nextTheme} />
-        <IconButton icon={Keyboard} class="only-wide" label={m.keys.label} keys="Ctrl+/" onClick={showKeys} />
+        <IconButton icon={Keyboard} class="only-wide" label={m.keys.label} keys={keysOf("help")} onClick={showKeys} />
       </header>
       <Banner />
       <View key={tab} />
@@ -68,9 +54,11 @@ export function Shell() {
   );
 }
 
+const tabOf = (here: Route) => (here.tab === "task" ? here.task : here.tab);
+
 function View() {
-  const { tab } = route.value;
-  const loaded = useSignal<{ default: ComponentType; Sidebar?: ComponentType } | null>(null);
+  const tab = tabOf(route.value);
+  const loaded = useSignal<TabPage | null>(null);
   const failed = useSignal(false);
   const found = TABS.find((one) => one.id === tab);
   const load = () => {

@@ -99,3 +99,34 @@ test("names are hidden until the vote", async ({ page, url }) => {
   await page.getByRole("radio", { name: "A", exact: true }).click();
   await page.locator(".cells").getByText("echo-pieces").first().waitFor();
 });
+
+test("a file comes before the prompt of every column, and answers are compared by their meaning", async ({ page, url }) => {
+  await page.goto(`${url}/compare`);
+  await page.locator(".setup-column").first().waitFor();
+  await setColumn(page, 0, "echo");
+  await setColumn(page, 1, "echo-pieces");
+  const files = page.locator(".compare-setup input[type=file]");
+  await files.setInputFiles([{ name: "photo.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47]) }]);
+  await page.getByText("photo.png is no text file").waitFor();
+  await files.setInputFiles([{ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("the secret word is walrus") }]);
+  await page.locator(".files .file").getByText("notes.txt").waitFor();
+  await page.getByRole("textbox", { name: "Prompt 1" }).fill("What is the word?");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await page.waitForURL(/\/compare\/cmp_/);
+  await finished(page);
+  assert.match(await page.locator(".cell").first().innerText(), /walrus/);
+  await page.locator(".files .file").getByText("notes.txt").waitFor();
+  const row = page.locator(".figure-table tr").filter({ hasText: "Similarity" });
+  assert.match(await row.innerText(), /by echo-embed/);
+  assert.match(await row.locator("td").last().innerText(), /^-?\d\.\d{3}$/);
+  assert.equal(await row.locator("td").first().innerText(), "–", "the reference is compared with nothing");
+
+  await page.locator(".cell").first().getByRole("button", { name: "Continue in Chat" }).click();
+  await page.waitForURL(/\/chat\/conv_/);
+  await page.locator(".question .file").getByText("notes.txt").waitFor();
+  await page.goBack();
+  await page.getByRole("button", { name: "Change and run again" }).click();
+  await page.locator(".files .file").getByText("notes.txt").waitFor();
+  await page.getByRole("button", { name: "Remove notes.txt" }).click();
+  assert.equal(await page.locator(".files .file").count(), 0);
+});

@@ -27,7 +27,7 @@ export async function runAll(server) {
       });
       one.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
       one.on("request", (request) => {
-        if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) complaints.push(`request off the host: ${request.url()}`);
+        if (new URL(request.url()).hostname !== new URL(server.url).hostname && !/^(data|blob):/.test(request.url())) complaints.push(`request off the host: ${request.url()}`);
       });
     };
     watch(page);

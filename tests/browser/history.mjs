@@ -19,9 +19,8 @@ test("a word finds its conversation", async ({ page, url }) => {
   await send(page, "the heliotrope grows by the shed");
   await answered(page);
   await page.goto(url);
-  // Keys pressed before the page listens are lost.
-  await page.locator(".side-list section li").first().waitFor();
-  await page.locator("textarea:focus").first().waitFor();
+  // As soon as there is a field to search in: the message does not take the focus back.
+  await page.locator("input[type=search]").first().waitFor();
   await page.keyboard.press("Control+k");
   await page.locator("input[type=search]:focus, .search input:focus").first().waitFor();
   await page.keyboard.type("heliotrope");

@@ -129,3 +129,34 @@ for (const [colorScheme, width] of [["light", 1280], ["dark", 390]]) {
     await check("models");
   });
 }
+
+test("keys are changed, kept, refused where they are taken, and reset", async ({ page, url }) => {
+  await page.goto(url);
+  await input(page).waitFor();
+  const side = () => page.locator("#side").evaluate((element) => element.inert);
+  await page.keyboard.press("Control+/");
+  const dialog = page.getByRole("dialog");
+  const button = dialog.getByRole("button", { name: /^Side bar/ });
+  await button.click();
+  await page.keyboard.press("Control+k");
+  await dialog.getByText("Ctrl+K is taken: Search conversations.").waitFor();
+  await page.keyboard.press("s");
+  await dialog.getByText(/needed for typing/).waitFor();
+  await page.keyboard.press("Alt+s");
+  assert.equal((await button.innerText()).replace(/\s+/g, "+"), "Alt+S");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.keyboard.press("Control+b");
+  assert.equal(await side(), false, "the usual keys do nothing any more");
+  await page.reload();
+  await input(page).waitFor();
+  await page.keyboard.press("Alt+s");
+  assert.equal(await side(), true);
+  assert.match(await page.locator("[aria-controls=side]").getAttribute("title"), /\(Alt\+S\)/);
+  await page.keyboard.press("Control+/");
+  await dialog.getByRole("button", { name: "Back to the usual keys" }).click();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.keyboard.press("Control+b");
+  assert.equal(await side(), false);
+});

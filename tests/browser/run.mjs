@@ -8,6 +8,7 @@ import "./history.mjs";
 import "./hostile.mjs";
 import "./compare.mjs";
 import "./models.mjs";
+import "./disks.mjs";
 import "./looks.mjs";
 import "./speed.mjs";
 import { runAll } from "./harness.mjs";

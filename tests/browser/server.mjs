@@ -8,15 +8,17 @@ import { fileURLToPath } from "node:url";
 
 const binary = process.env.TERN ?? fileURLToPath(new URL("../../target/release/tern", import.meta.url));
 
-/** Starts it with more arguments; `MOCK=1` takes the stand-in of static/dev instead. */
-export async function startServer(more = [], data = mkdtempSync(join(tmpdir(), "tern-browser-"))) {
+/** Starts it with more arguments, over a data directory and with an environment; `MOCK=1` takes the stand-in of static/dev instead. */
+export async function startServer(more = [], data = mkdtempSync(join(tmpdir(), "tern-browser-")), env = {}) {
   // One that runs already.
   if (process.env.TERN_URL) return { url: process.env.TERN_URL, data: null, log: () => "", kill: async () => {}, stop() {} };
   const mock = fileURLToPath(new URL("../../static/dev/mock.mjs", import.meta.url));
   const [command, args] = process.env.MOCK
     ? [process.execPath, [mock, "0"]]
     : [binary, ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", data, ...more]];
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  // A write beyond the largest file that is allowed is then an error, and not the end of the process; see disks.mjs.
+  const deaf = ["-c", 'trap "" XFSZ; exec "$0" "$@"', command, ...args];
+  const child = spawn("/bin/sh", deaf, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   let log = "";
   const url = await new Promise((resolve, reject) => {
     const read = (piece) => {
@@ -33,6 +35,7 @@ export async function startServer(more = [], data = mkdtempSync(join(tmpdir(), "
   return {
     url,
     data,
+    pid: child.pid,
     log: () => log,
     /** Ends it at once, as a crash would. */
     kill: () => new Promise((resolve) => { child.on("exit", resolve); child.kill("SIGKILL"); }),

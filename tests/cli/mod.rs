@@ -2,6 +2,7 @@
 
 mod bench; // tern bench, here and against servers
 mod chat; // tern chat, with a model of its own and with a server
+mod compare; // tern compare, here and by a server
 mod convert; // tern convert: a folder becomes a file
 mod lasting; // conversations over the end of a server, kind or not
 mod models; // tern models, inspect, doctor, openapi: looking without loading

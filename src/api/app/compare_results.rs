@@ -39,7 +39,7 @@ pub struct Comparison {
 pub struct ComparisonList {
     /// `list`.
     pub object: String,
-    /// The part, newest first, without results.
+    /// The part, newest first, without results and without what is in their files.
     pub data: Vec<Comparison>,
     /// Whether more follow: ask again with `before` set to the last id.
     pub has_more: bool,
@@ -173,6 +173,14 @@ pub struct CellResult {
     /// outcome: never more than the exact value. Null as `top1_agreement`.
     #[oai(nullable)]
     pub kl: Option<f64>,
+    /// How alike this answer and the reference's are in meaning: the cosine of the angle between the vectors that an
+    /// embedding model gives them, 1 for the same direction. Reasoning does not count. Null for the reference, and without an
+    /// embedding model.
+    #[oai(nullable)]
+    pub similarity: Option<f64>,
+    /// The embedding model whose vectors these are: figures compare within one model only.
+    #[oai(nullable)]
+    pub similarity_model: Option<String>,
     /// Why figures of quality are missing.
     #[oai(nullable)]
     pub quality_note: Option<String>,

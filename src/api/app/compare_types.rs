@@ -1,10 +1,14 @@
 //! What is asked about comparisons, described.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 use tern_compare as compare;
 
-use super::conversation_types::AnswerParameters;
+use super::{
+    conversation_types::AnswerParameters,
+    messages::{SentFile, decode},
+};
 use crate::{error::ApiError, http::lenient};
 
 /// A comparison to make: every prompt is put to every column, as often as there are repetitions.
@@ -24,6 +28,9 @@ pub struct CompareRequest {
     /// Instructions in front of every prompt.
     #[oai(nullable)]
     pub system_prompt: Option<String>,
+    /// Text files that come with every prompt, as with a message of a chat; 2 MiB in all.
+    #[oai(nullable)]
+    pub attachments: Option<Vec<SentFile>>,
     /// 1 to 6 columns.
     pub columns: Vec<CompareColumn>,
     /// Parameters of all columns. Where nothing is said, other than in a chat: temperature 0, so that repetitions repeat the
@@ -56,10 +63,14 @@ pub struct CompareRequest {
     /// What must hold for every answer; 50 at most.
     #[oai(nullable)]
     pub assertions: Option<Vec<CompareAssertion>>,
-    /// Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`. Each text is read once more by its model,
-    /// untimed. Default true.
+    /// Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`, `similarity`. Each text is read once more
+    /// by its model, untimed. Default true.
     #[oai(nullable)]
     pub quality: Option<bool>,
+    /// Embedding model for `similarity`. Default: one that is in memory, or else the smallest; without any there is no
+    /// `similarity`.
+    #[oai(nullable)]
+    pub embedding_model: Option<String>,
 }
 
 /// A column: a model with its parameters.
@@ -176,6 +187,7 @@ impl TryFrom<CompareRequest> for compare::CompareRequest {
             title: from.title,
             prompts,
             system_prompt: from.system_prompt,
+            attachments: attached(from.attachments.unwrap_or_default())?,
             columns: from.columns.into_iter().map(column).collect(),
             parameters: given(from.parameters),
             mode: match from.mode {
@@ -192,8 +204,18 @@ impl TryFrom<CompareRequest> for compare::CompareRequest {
             reference: from.reference.unwrap_or(0) as usize,
             assertions: from.assertions.unwrap_or_default().into_iter().map(assertion).collect(),
             quality: from.quality.unwrap_or(true),
+            embedding_model: from.embedding_model,
         })
     }
+}
+
+fn attached(files: Vec<SentFile>) -> Result<Vec<compare::AttachedFile>, ApiError> {
+    let one = |(index, file)| {
+        let file = decode(index, file)?;
+        let data = BASE64_STANDARD.encode(&file.bytes);
+        Ok(compare::AttachedFile { name: file.name, media_type: file.media_type, data })
+    };
+    files.into_iter().enumerate().map(one).collect()
 }
 
 /// Changes to what people say about a comparison; what is absent stays.

@@ -166,7 +166,7 @@ fn frames(reader: Reader) -> impl Stream<Item = Bytes> + Send + 'static {
 }
 
 /// The bytes of a file in base64, with or without a data URL around it, which may name the media type.
-fn decode(index: usize, file: SentFile) -> Result<NewAttachment, ApiError> {
+pub(crate) fn decode(index: usize, file: SentFile) -> Result<NewAttachment, ApiError> {
     let (head, data) = match file.data.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
         Some((head, data)) => (Some(head), data),
         None => (None, file.data.as_str()),

@@ -95,10 +95,11 @@ impl TransferApi {
     /// Import conversations
     ///
     /// Takes an export of this server (JSON), of ChatGPT (`conversations.json`) or of Open WebUI; which it is, is seen by its
-    /// shape. What is here already is imported again, under new ids.
+    /// shape. What is here already is imported again, under new ids. A file may have 256 MiB, also where the server takes
+    /// smaller bodies only.
     #[oai(path = "/import", method = "post", operation_id = "importConversations")]
     async fn import(&self, document: ApiDocument) -> Result<ApiJson<ImportResult>, ErrorReply> {
-        let import = self.0.conversations.import(document.0).await?;
+        let import = self.0.conversations.import(document.text).await?;
         let skipped = import.skipped.into_iter();
         let skipped = skipped.map(|s| SkippedConversation { index: s.index as u64, reason: s.reason });
         Ok(ApiJson(ImportResult { imported: import.imported, skipped: skipped.collect() }))

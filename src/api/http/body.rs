@@ -11,7 +11,11 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaRequest, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::{ApiError, ErrorReply};
 
@@ -30,18 +34,22 @@ pub struct ApiBody<T>(pub T);
 
 impl<T: DeserializeOwned> ApiBody<T> {
     pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
-        parse(&read(request, body).await?).map(Self)
+        parse(&read(request, body, body_limit(request)).await?).map(Self)
     }
 }
 
-/// The bytes of a request body, as many as are allowed.
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
-    let limit = body_limit(request);
+/// The bytes of a request body, `limit` at most.
+async fn read(request: &Request, body: &mut RequestBody, limit: usize) -> Result<Vec<u8>, ApiError> {
     let bytes = admit(request, body, limit).await?.into_bytes_limit(limit).await.map_err(|error| match error {
         ReadBodyError::PayloadTooLarge => too_large(limit),
         other => unreadable(&other),
     })?;
     Ok(bytes.into())
+}
+
+/// How long the body is, as its client says.
+fn declared(request: &Request) -> Option<usize> {
+    request.header("content-length")?.parse().ok()
 }
 
 /// Most bytes that a body of this request may have.
@@ -52,8 +60,7 @@ pub(crate) fn body_limit(request: &Request) -> usize {
 /// The body, unless it is declared to be larger than `limit` bytes.
 pub(crate) async fn admit(request: &Request, body: &mut RequestBody, limit: usize) -> Result<Body, ApiError> {
     let body = body.take().map_err(|error| ApiError::new(400, "invalid_body", error.to_string()))?;
-    let declared = request.header("content-length").and_then(|n| n.parse::<usize>().ok());
-    if declared.is_some_and(|n| n > limit) {
+    if declared(request).is_some_and(|n| n > limit) {
         drain(body.into_bytes_stream()).await;
         return Err(too_large(limit));
     }
@@ -68,8 +75,19 @@ pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> ApiError {
     ApiError::new(400, "invalid_body", format!("the request body could not be read: {error}"))
 }
 
-/// Any JSON document as a request body: what it has to be, the handler decides.
-pub struct ApiDocument(pub serde_json::Value);
+/// Most bytes of a document, where the limit of bodies is not even higher. An export of years has hundreds of megabytes.
+const MAX_DOCUMENT: usize = 256 << 20;
+
+/// One document larger than the limit of bodies is in memory at a time.
+static LARGE: Semaphore = Semaphore::const_new(1);
+
+/// Any JSON document as a request body: what it has to be, the handler decides. May be larger than other bodies, if its
+/// client says beforehand how large it is.
+pub struct ApiDocument {
+    /// The text, which is JSON.
+    pub text: String,
+    _turn: Option<SemaphorePermit<'static>>,
+}
 
 impl<'a> ApiExtractor<'a> for ApiDocument {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -89,15 +107,28 @@ impl<'a> ApiExtractor<'a> for ApiDocument {
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         let document = async {
-            let bytes = read(request, body).await?;
+            let usual = body_limit(request);
+            let is_large = declared(request).is_some_and(|length| length > usual);
+            let turn = match LARGE.try_acquire() {
+                _ if !is_large => None,
+                Ok(turn) => Some(turn),
+                Err(_) => {
+                    let message = "another large file is being read; try again in a moment";
+                    return Err(ApiError::new(503, "busy", message));
+                }
+            };
+            let bytes = read(request, body, if is_large { usual.max(MAX_DOCUMENT) } else { usual }).await?;
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 return Err(ApiError::new(400, "invalid_body", "the request body is empty; expected JSON"));
             }
             // A file of many megabytes takes a while.
             crate::state::beside(move || {
-                serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+                let wrong = |error: &dyn std::fmt::Display| {
                     ApiError::new(400, "invalid_json", format!("the request body is not valid JSON: {error}"))
-                })
+                };
+                serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|error| wrong(&error))?;
+                let text = String::from_utf8(bytes).map_err(|error| wrong(&error))?;
+                Ok(Self { text, _turn: turn })
             })
             .await
         };

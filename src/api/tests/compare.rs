@@ -331,3 +331,31 @@ async fn the_example_runs_as_it_is() {
     let change = schemas["ComparisonChange"]["example"].to_string();
     app.send(Method::PATCH, &path, &[], change).await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_likeness_are_told_kept_and_exported() {
+    let app = App::start();
+    let asked = json!({
+        "prompt": "What is the word?", "columns": [{"model": "echo"}, {"model": "echo"}], "warmup": false,
+        "attachments": [{"name": "a.txt", "data": "data:text/plain;base64,d2FscnVz"}],
+    });
+    let comparison = ended(&app, asked).await;
+    assert_eq!(
+        comparison["request"]["attachments"][0],
+        json!({"name": "a.txt", "media_type": "text/plain", "data": "d2FscnVz"})
+    );
+    let cell = &comparison["results"]["cells"][1];
+    assert!(cell["text"].as_str().unwrap().contains("walrus"), "{cell}");
+    assert_eq!(cell["similarity_model"], "echo-embed");
+    assert!(cell["similarity"].as_f64().unwrap() > 0.999, "{cell}");
+    let path = format!("{COMPARE}/{}/export?format=", id(&comparison));
+    assert!(app.get(&format!("{path}csv")).await.body.contains(",echo-embed,"));
+    let markdown = app.get(&format!("{path}markdown")).await.body;
+    assert!(
+        markdown.contains("similarity 1.000 by echo-embed") && markdown.contains("With every prompt: `a.txt`"),
+        "{markdown}"
+    );
+    let picture = json!([{"name": "p.png", "media_type": "image/png", "data": "iVBORw=="}]);
+    let asked = json!({"prompt": "x", "columns": [{"model": "echo"}], "attachments": picture});
+    app.post(COMPARE, asked).await.refused(400, "invalid_value", "attachments.0");
+}

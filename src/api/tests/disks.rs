@@ -95,3 +95,31 @@ async fn what_is_not_yet_written_is_tried_once_more_at_the_end() {
     assert_eq!(disk.store().message(&talk.id, said.id()).unwrap().content, "last words");
     app.post(&talk.path("/messages"), json!({"content": "x"})).await.refused(503, "shutting_down", None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_that_a_full_disk_refused_is_there_and_is_written_when_there_is_room() {
+    let disk = Arc::new(Disk::new());
+    let app = App::over(disk.clone(), |_, _| {});
+    let asked = json!({"prompt": "one", "columns": [{"model": "echo"}], "warmup": false, "quality": false});
+    let compared = |exchange: crate::support::Exchange| exchange.chunks().pop().unwrap()["comparison"].clone();
+    let before = compared(app.post("/api/compare", asked.clone()).await);
+    disk.fill(true);
+    let refused = compared(app.post("/api/compare", asked).await);
+    let id = refused["id"].as_str().unwrap();
+    let rename = json!({"title": "renamed"});
+    app.patch(&format!("/api/compare/{}", before["id"].as_str().unwrap()), rename).await.ok();
+    assert_eq!(store_state(&app).await["saved"], false);
+    let list = app.get("/api/compare").await.ok();
+    let titles: Vec<_> = list["data"].as_array().unwrap().iter().map(|one| &one["title"]).collect();
+    assert_eq!((&list["total"], titles), (&json!(2), vec![&json!("one"), &json!("renamed")]));
+    assert!(disk.store().comparison(id).is_err());
+    assert_eq!(disk.store().comparison(before["id"].as_str().unwrap()).unwrap().title, "one");
+    app.delete(&format!("/api/compare/{id}")).await.refused(507, "disk_full", None);
+
+    // Nobody asks for anything meanwhile.
+    disk.fill(false);
+    until("it is written", || app.conversations.saved().reason.is_none()).await;
+    assert_eq!(disk.store().comparison(id).unwrap().results, refused["results"]);
+    assert_eq!(disk.store().comparison(before["id"].as_str().unwrap()).unwrap().title, "renamed");
+    assert_eq!(app.get("/api/compare").await.ok()["total"], 2);
+}

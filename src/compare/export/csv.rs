@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{CompareRequest, Results};
 
 /// Columns of the table after those that say which cell it is: fields of a result.
-const FIGURES: [&str; 33] = [
+const FIGURES: [&str; 35] = [
     "model",
     "engine",
     "finish_reason",
@@ -37,6 +37,8 @@ const FIGURES: [&str; 33] = [
     "perplexity",
     "top1_agreement",
     "kl",
+    "similarity",
+    "similarity_model",
     "quality_note",
     "started_ms",
 ];

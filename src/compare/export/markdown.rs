@@ -44,6 +44,10 @@ fn conditions(out: &mut String, request: &CompareRequest, results: &Results) {
     if let Some(system) = &request.system_prompt {
         let _ = write!(out, "\nSystem prompt:\n\n{}\n", fenced(system));
     }
+    if !request.attachments.is_empty() {
+        let names: Vec<_> = request.attachments.iter().map(|file| code(&file.name)).collect();
+        let _ = writeln!(out, "\nWith every prompt: {}", names.join(", "));
+    }
 }
 
 fn table(out: &mut String, request: &CompareRequest, results: &Results) {
@@ -92,6 +96,9 @@ fn answer(out: &mut String, request: &CompareRequest, result: &CellResult) {
     facts.extend(result.perplexity.map(|value| format!("perplexity {value:.3}")));
     facts.extend(result.top1_agreement.map(|share| format!("agreement {:.1} %", share * 100.0)));
     facts.extend(result.kl.map(|value| format!("KL {value:.4}")));
+    if let (Some(value), Some(model)) = (result.similarity, &result.similarity_model) {
+        facts.push(format!("similarity {value:.3} by {}", line(model)));
+    }
     facts.extend(result.finish_reason.clone());
     if !facts.is_empty() {
         let _ = write!(out, "{}\n\n", facts.join(" · "));
@@ -186,6 +193,8 @@ mod tests {
             text: "```\n# no heading\n```".into(),
             finish_reason: Some("stop".into()),
             decode_per_second: Some(12.34),
+            similarity: Some(0.98765),
+            similarity_model: Some("echo_embed".into()),
             ..CellResult::default()
         };
         let summary = crate::summary::summarize(std::slice::from_ref(&done), 1);
@@ -193,6 +202,7 @@ mod tests {
         let comparison = Comparison { title: "One *two*".into(), ..Comparison::default() };
         let text = write(&comparison, &request, &results);
         assert!(text.starts_with("# One \\*two\\*\n"), "{text}");
+        assert!(text.contains(" · similarity 0.988 by echo\\_embed · stop"), "{text}");
         assert!(text.contains("| a\\|b | – | – | 12.3 | – | – |\n"), "{text}");
         assert!(text.contains("\n````text\n```\n# no heading\n```\n````\n"), "{text}");
     }

@@ -86,7 +86,11 @@ async fn a_cell_is_alone_also_behind_one_that_was_stopped() {
     let mut reader = bench.comparisons.start("cmp_1".into(), asked).await.unwrap();
     until_it_writes(&mut reader, 0).await;
     bench.comparisons.stop("cmp_1", Some(0)).unwrap();
-    // The pass under way takes a second.
+    // The pass under way takes a second; nothing is said of the cell before it has ended.
+    while !matches!(reader.next().await.unwrap().1, CompareEvent::Result { cell, .. } if cell.column == 0) {}
+    let loaded = bench.registry.loaded();
+    let stopped = loaded.iter().find(|loaded| loaded.entry.id.starts_with("echo-slow")).unwrap();
+    assert!(stopped.text().unwrap().scheduler.is_idle(), "the next cell would not be alone");
     let ended = bench.follow_rest(&mut reader).await;
     assert_eq!(ended.cell(0, 1, 0).warning, None);
 }

@@ -6,3 +6,4 @@ mod endings; // stopping, failing, shutting down, deleting; what is kept
 mod figures; // times, counts, caches, warm-up, order
 mod quality; // probabilities of own and other answers
 mod reruns; // one cell again
+mod similarity; // answers by their meaning; files before prompts

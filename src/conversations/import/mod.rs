@@ -8,12 +8,14 @@ mod chatgpt;
 mod draft;
 mod open_webui;
 mod own;
+mod slices;
 
 use serde_json::Value;
 use tern_store::{ConversationStore, StoreError};
 
 use crate::ConversationError;
 use draft::Draft;
+use slices::{elements, members};
 
 /// Most conversations of a file.
 const MAX_CONVERSATIONS: usize = 100_000;
@@ -39,16 +41,18 @@ pub struct Skipped {
 /// How to read one conversation of a file.
 type Read = fn(Value) -> Result<Draft, String>;
 
-/// Reads a file and stores what is in it.
-pub(crate) fn import(store: &dyn ConversationStore, document: Value) -> Result<Import, ConversationError> {
+/// Reads a file (JSON) and stores what is in it, one conversation after the other: besides the text of the file, memory
+/// holds only one.
+pub(crate) fn import(store: &dyn ConversationStore, document: &str) -> Result<Import, ConversationError> {
     let (conversations, read) = recognise(document)?;
     if conversations.len() > MAX_CONVERSATIONS {
-        let message = format!("{} conversations in one file; the most is {MAX_CONVERSATIONS}", conversations.len());
+        let message = format!("more than {MAX_CONVERSATIONS} conversations in one file");
         return Err(invalid(message));
     }
     let mut import = Import::default();
-    for (index, value) in conversations.into_iter().enumerate() {
-        let stored = match read(value) {
+    for (index, text) in conversations.into_iter().enumerate() {
+        let value = serde_json::from_str(text).map_err(|error| error.to_string());
+        let stored = match value.and_then(read) {
             Ok(draft) => keep(store, draft),
             Err(reason) => {
                 import.skipped.push(Skipped { index, reason });
@@ -85,41 +89,42 @@ fn invalid(message: impl Into<String>) -> ConversationError {
     ConversationError::File(message.into())
 }
 
-/// The conversations of a file, and how to read them.
-fn recognise(document: Value) -> Result<(Vec<Value>, Read), ConversationError> {
+/// The conversations of a file, unread, and how to read them.
+fn recognise(document: &str) -> Result<(Vec<&str>, Read), ConversationError> {
     const KNOWN: &str = "known are exports of Tern (JSON), ChatGPT (conversations.json) and Open WebUI";
     let unknown = || invalid(format!("the file is JSON, but no export of conversations; {KNOWN}"));
-    match document {
-        Value::Object(mut object) if object.get("format").and_then(Value::as_str) == Some(crate::export::FORMAT) => {
-            let version = object.get("version").and_then(Value::as_u64).unwrap_or(0);
-            if version > crate::export::VERSION {
-                let message = format!(
-                    "the file has version {version} of Tern's format; this version of tern reads up to {}",
-                    crate::export::VERSION
-                );
-                return Err(invalid(message));
-            }
-            match object.remove("conversations") {
-                Some(Value::Array(conversations)) => Ok((conversations, own::read)),
-                _ => Err(invalid("conversations is missing, or no array")),
-            }
-        }
-        // One conversation of ChatGPT or Open WebUI by itself.
-        object @ Value::Object(_) => {
-            let read = reader_of(&object).ok_or_else(unknown)?;
-            Ok((vec![object], read))
-        }
-        Value::Array(conversations) => {
-            // A damaged one at the beginning does not hide what the others are.
-            let read = conversations.iter().take(100).find_map(reader_of);
-            match read {
-                Some(read) => Ok((conversations, read)),
-                None if conversations.is_empty() => Err(invalid("the file has no conversations")),
-                None => Err(unknown()),
-            }
-        }
-        _ => Err(unknown()),
+    if let Some(conversations) = elements(document, MAX_CONVERSATIONS + 1) {
+        // A damaged one at the beginning does not hide what the others are.
+        let mut first = conversations.iter().take(100).filter_map(|text| serde_json::from_str(text).ok());
+        return match first.find_map(|conversation| reader_of(&conversation)) {
+            Some(read) => Ok((conversations, read)),
+            None if conversations.is_empty() => Err(invalid("the file has no conversations")),
+            None => Err(unknown()),
+        };
     }
+    let (mut format, mut version, mut conversations) = (None, 0, None);
+    let look = |name: &str, value| match name {
+        "format" => format = serde_json::from_str::<String>(value).ok(),
+        "version" => version = serde_json::from_str(value).unwrap_or(0),
+        "conversations" => conversations = Some(value),
+        _ => {}
+    };
+    members(document, look).ok_or_else(unknown)?;
+    if format.as_deref() != Some(crate::export::FORMAT) {
+        // One conversation of ChatGPT or Open WebUI by itself.
+        let object = serde_json::from_str(document).ok();
+        let read = object.and_then(|object| reader_of(&object)).ok_or_else(unknown)?;
+        return Ok((vec![document], read));
+    }
+    if version > crate::export::VERSION {
+        let message = format!(
+            "the file has version {version} of Tern's format; this version of tern reads up to {}",
+            crate::export::VERSION
+        );
+        return Err(invalid(message));
+    }
+    let conversations = conversations.and_then(|text| elements(text, MAX_CONVERSATIONS + 1));
+    Ok((conversations.ok_or_else(|| invalid("conversations is missing, or no array"))?, own::read))
 }
 
 fn reader_of(conversation: &Value) -> Option<Read> {
@@ -143,7 +148,7 @@ mod tests {
 
     fn take(document: Value) -> (RedbStore, Import) {
         let store = RedbStore::temporary();
-        let import = import(&store, document).unwrap();
+        let import = import(&store, &document.to_string()).unwrap();
         (store, import)
     }
 
@@ -172,7 +177,7 @@ mod tests {
             json!([{"mapping": 5}]),
             json!([{"chat": {"history": 5}}]),
         ] {
-            let error = import(&RedbStore::temporary(), document.clone()).unwrap_err();
+            let error = import(&RedbStore::temporary(), &document.to_string()).unwrap_err();
             assert!(matches!(error, ConversationError::File(_)), "{document}: {error}");
         }
     }
@@ -203,7 +208,7 @@ mod tests {
         let (other, _) = take(first.clone());
         assert_eq!(exported(&other)["conversations"], first["conversations"]);
         // Into the same store: a copy under new ids.
-        let again = import(&store, first).unwrap();
+        let again = import(&store, &first.to_string()).unwrap();
         assert_ne!(again.imported[0], import_.imported[0]);
         let copies = store.messages(&again.imported[0]).unwrap();
         assert_eq!(copies.len(), 3);
@@ -276,7 +281,7 @@ mod tests {
                 _ => json!([{"chat": {"history": {"messages": value, "currentId": "a"}}}, {"chat": {"messages": [value]}}]),
             };
             let store = RedbStore::temporary();
-            let _ = import(&store, document);
+            let _ = import(&store, &document.to_string());
             let list = store.list(&ListQuery { limit: 10, ..ListQuery::default() }).unwrap();
             for conversation in list.data {
                 let messages = store.messages(&conversation.id).unwrap();

@@ -12,7 +12,7 @@ use std::{
 use redb::StorageBackend;
 
 use super::support::{conversation, generating, ids, user};
-use crate::{ConversationStore, RedbStore, StoreError, disk::Medium, index::Place, upgrade};
+use crate::{ConversationStore, Message, RedbStore, StoreError, disk::Medium, index::Place, upgrade};
 
 /// A disk that fails on command and forgets on command what was not synced. It outlives the store.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,9 @@ struct Disk {
     broken: Arc<AtomicBool>,
     /// Writing calls so far.
     calls: Arc<AtomicU64>,
+    /// Syncs so far; each waits while somebody holds the gate.
+    syncs: Arc<AtomicU64>,
+    gate: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +120,8 @@ impl StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         self.spend()?;
+        self.syncs.fetch_add(1, Ordering::SeqCst);
+        drop(self.gate.lock().unwrap());
         let mut bytes = self.bytes.lock().unwrap();
         let Bytes { synced, writes, .. } = &mut *bytes;
         writes.drain(..).for_each(|write| apply(&write, synced));
@@ -309,4 +314,55 @@ fn a_file_that_is_cut_or_altered_is_an_error_at_worst() {
         }
     }
     assert!(refused > 10 && opened > 10, "{refused} {opened}");
+}
+
+#[test]
+fn answers_that_grow_at_the_same_time_share_a_transaction() {
+    const ANSWERS: u64 = 8;
+    let disk = Disk::new();
+    let store = disk.open().unwrap();
+    let answers: Vec<_> = (0..ANSWERS).map(|i| generating(user(&format!("msg_{i}"), None, "text"))).collect();
+    store.create(&conversation("conv_1"), &answers).unwrap();
+    let grown =
+        |i: usize| Message { conversation: "conv_1".into(), content: format!("text of {i}"), ..answers[i].clone() };
+    // The first makes the file grow.
+    store.put_progress(&grown(0)).unwrap();
+    let before = disk.syncs.load(Ordering::SeqCst);
+    store.put_progress(&grown(0)).unwrap();
+    let alone = disk.syncs.load(Ordering::SeqCst) - before;
+
+    let until = |what: &dyn Fn() -> bool| {
+        while !what() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let closed = disk.gate.lock().unwrap();
+    let before = disk.syncs.load(Ordering::SeqCst);
+    thread::scope(|scope| {
+        let (store, grown) = (&store, &grown);
+        let first = scope.spawn(|| store.put_progress(&grown(0)));
+        // It has the turn, and waits for the disk; the others wait for it.
+        until(&|| disk.syncs.load(Ordering::SeqCst) > before);
+        let others: Vec<_> =
+            (1..ANSWERS as usize).map(|i| scope.spawn(move || store.put_progress(&grown(i)))).collect();
+        let gone = scope.spawn(|| store.put_progress(&Message { id: "msg_x".into(), ..grown(0) }));
+        until(&|| store.growing.len() as u64 == ANSWERS);
+        drop(closed);
+        first.join().unwrap().unwrap();
+        others.into_iter().for_each(|other| other.join().unwrap().unwrap());
+        assert!(matches!(gone.join().unwrap(), Err(StoreError::NotFound { .. })), "one that is gone harms no other");
+    });
+    assert_eq!(disk.syncs.load(Ordering::SeqCst) - before, 2 * alone);
+    for (i, message) in store.messages("conv_1").unwrap().iter().enumerate() {
+        assert_eq!(message.content, format!("text of {i}"));
+    }
+
+    // When the disk refuses, all who wait hear of it.
+    disk.allow(0);
+    let failed = thread::scope(|scope| {
+        let (store, grown) = (&store, &grown);
+        let all: Vec<_> = (0..ANSWERS as usize).map(|i| scope.spawn(move || store.put_progress(&grown(i)))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(failed.iter().all(|one| matches!(one, Err(StoreError::DiskFull { .. }))), "{failed:?}");
 }

@@ -1,16 +1,15 @@
 // Where a message is written.
 
 import { useSignal } from "@preact/signals";
-import { ArrowUp, FileText, Paperclip, Square, X } from "lucide";
+import { ArrowUp, Paperclip, Square } from "lucide";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { m } from "../i18n";
 import { direction } from "../lib/direction";
 import { draftOf, keepDraft } from "../lib/drafts";
-import { bytes } from "../lib/format";
 import { onKey } from "../shortcuts";
 import { IconButton } from "../ui/button";
-import { Icon } from "../ui/icon";
 import { type Chosen, checked } from "./attachments";
+import { FileList } from "./files";
 import { Gauge } from "./gauge";
 import { editing, modelId, openId, running, send, sendProblem, sending, stop } from "./state";
 
@@ -57,7 +56,9 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     else if (running.peek()) void stop();
   }), []);
   useEffect(() => {
-    if (!coarse.matches) area.current?.focus();
+    // Whoever was faster, the search for example, keeps the focus.
+    const free = document.activeElement === null || document.activeElement === document.body;
+    if (!coarse.matches && free) area.current?.focus();
   }, []);
 
   const later = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -128,16 +129,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
       {sendProblem.value && <p class="warning" role="alert"><b>{m.chat.sendFailed}:</b> {sendProblem.value}</p>}
       {refusals.value.map((why) => <p class="warning" role="alert">{why}</p>)}
       <div class="composer-box">
-        {files.value.length > 0 && (
-          <ul class="files">
-            {files.value.map((file) => (
-              <li class="file">
-                <Icon of={FileText} size={16} /> <span dir="auto">{file.name}</span> <small>{bytes(file.size)}</small>
-                <IconButton icon={X} size={14} label={m.chat.removeFile(file.name)} onClick={() => (files.value = files.value.filter((one) => one !== file))} />
-              </li>
-            ))}
-          </ul>
-        )}
+        <FileList files={files.value} remove={(at) => (files.value = files.value.filter((_, index) => index !== at))} />
         <textarea ref={area} id="message" dir={direction(text.value)} rows={1} aria-label={m.chat.input} placeholder={over.value ? m.chat.dropHere : m.chat.placeholder}
           enterkeyhint={coarse.matches ? "enter" : "send"} value={text.value} onInput={(event) => set(event.currentTarget.value)} onKeyDown={onKeyDown} onPaste={onPaste} />
         <div class="composer-row">

@@ -28,7 +28,7 @@ export const FIGURES: readonly Figure[] = [
     ["rss_before", bytes], ["rss_after", bytes], ["rss_peak", bytes],
   ]),
   ...group("length", [["prompt_tokens", count], ["cached_tokens", count], ["completion_tokens", count], ["words", count]]),
-  ...group("quality", [["mean_logprob", two], ["perplexity", digits], ["top1_agreement", share], ["kl", (value) => (value < 0.001 ? value.toExponential(1) : digits(value))]]),
+  ...group("quality", [["mean_logprob", two], ["perplexity", digits], ["top1_agreement", share], ["kl", (value) => (value < 0.001 ? value.toExponential(1) : digits(value))], ["similarity", (value) => value.toFixed(3)]]),
 ];
 
 /** The figures in the strip of a column, which stays in view. */
@@ -58,6 +58,11 @@ export function value(comparison: Comparison, figure: Figure, column: number, pr
     noise: deviation !== null && (statistic?.n ?? 0) > 1 ? `± ${digits((deviation / mean) * 100)} %` : null,
     best: summary?.best.includes(figure.name) ?? false,
   };
+}
+
+/** Which models said how alike the answers are: one, unless cells ran again. */
+export function judges(comparison: Comparison): string[] {
+  return [...new Set((comparison.results?.cells ?? []).map((cell) => cell.similarity_model).filter((one): one is string => Boolean(one)))];
 }
 
 export interface Wins {

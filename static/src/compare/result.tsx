@@ -13,7 +13,8 @@ import { attempt, tell } from "../ui/notice";
 import { Menu } from "../ui/popover";
 import { Cell } from "./cell";
 import { shuffled } from "./figures";
-import { Fairness, letter } from "./setup";
+import { FileList } from "../chat/files";
+import { Fairness, letter, sizeOf } from "./setup";
 import { blind, editAgain, exportPath, judge, rerun, running, stop, vote } from "./state";
 import { FigureTable, Timeline, WinTable } from "./tables";
 import type { Comparison } from "./types";
@@ -59,6 +60,7 @@ export function Result({ comparison }: { comparison: Comparison }) {
         {!hidden && <label class="check"><input type="checkbox" checked={differences.value} onChange={(event) => (differences.value = event.currentTarget.checked)} /> {m.compare.differences(names[request.reference] ?? "")}</label>}
         <label class="check"><input type="checkbox" checked={blind.value} onChange={(event) => (blind.value = event.currentTarget.checked)} /> {m.compare.how.blind}</label>
       </div>
+      <FileList files={(request.attachments ?? []).map((file) => ({ ...file, size: sizeOf(file) }))} label={m.compare.attached} />
       {request.prompts.map((prompt, index) => (
         <section class="prompt-section" key={index} aria-label={m.compare.promptNumber(index + 1)}>
           <blockquote class="prompt-text plain" dir="auto">{prompt.length > 1200 ? `${prompt.slice(0, 1200)} …` : prompt}</blockquote>

@@ -1,12 +1,15 @@
 // What is to be compared, and how.
 
 import { useSignal } from "@preact/signals";
-import { Code, Layers, Plus, SlidersHorizontal, Trash2, X } from "lucide";
-import { useEffect } from "preact/hooks";
+import { Code, Layers, Paperclip, Plus, SlidersHorizontal, Trash2, X } from "lucide";
+import { useEffect, useRef } from "preact/hooks";
+import { checked } from "../chat/attachments";
+import { FileList } from "../chat/files";
 import { ModelPicker } from "../chat/picker";
 import { ParameterFields } from "../chat/settings";
 import { m } from "../i18n";
 import { direction } from "../lib/direction";
+import { bytes } from "../lib/format";
 import { chatModels } from "../server";
 import { IconButton } from "../ui/button";
 import { showCode } from "../ui/code-dialog";
@@ -100,11 +103,22 @@ function Override({ column, set }: { column: Column; set: (fields: Partial<Colum
 function Prompts({ wanted }: { wanted: CompareRequest }) {
   const { prompts } = wanted;
   const system = useSignal(Boolean(wanted.system_prompt));
+  const picker = useRef<HTMLInputElement>(null);
+  const refused = useSignal<string[]>([]);
+  const attach = async (files: readonly File[]) => {
+    const results = await Promise.all(files.map((file) => (file.type.startsWith("image/") ? m.chat.refusedType(file.name) : checked(file, null))));
+    const attachments = [...wanted.attachments, ...results.filter((one) => typeof one !== "string").map(({ name, media_type, data }) => ({ name, media_type, data }))];
+    refused.value = results.filter((one) => typeof one === "string");
+    if (attachments.reduce((sum, file) => sum + sizeOf(file), 0) > MOST_ATTACHED) refused.value = [...refused.value, m.compare.attachedSize(bytes(MOST_ATTACHED))];
+    else change({ attachments });
+  };
   return (
-    <section>
+    <section onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); void attach([...(event.dataTransfer?.files ?? [])]); }}>
       <div class="row section-head">
         <h2>{prompts.length > 1 ? m.compare.prompts : m.compare.prompt}</h2>
         <span class="spring" />
+        <button type="button" class="button small" onClick={() => picker.current!.click()}><Icon of={Paperclip} size={16} /> {m.compare.attach}</button>
+        <input ref={picker} type="file" multiple hidden onChange={(event) => { void attach([...(event.currentTarget.files ?? [])]); event.currentTarget.value = ""; }} />
         {!system.value && <button type="button" class="button small" onClick={() => (system.value = true)}>{m.settings.system}</button>}
         {prompts.length < 50 && <button type="button" class="button small" onClick={() => change({ prompts: [...prompts, ""] })}><Icon of={Plus} size={16} /> {m.compare.addPrompt}</button>}
       </div>
@@ -114,6 +128,8 @@ function Prompts({ wanted }: { wanted: CompareRequest }) {
           <textarea rows={2} dir="auto" value={wanted.system_prompt ?? ""} onInput={(event) => change({ system_prompt: event.currentTarget.value || null })} />
         </label>
       )}
+      <FileList files={wanted.attachments.map((file) => ({ ...file, size: sizeOf(file) }))} label={m.compare.attached} remove={(at) => change({ attachments: wanted.attachments.filter((_, index) => index !== at) })} />
+      {refused.value.map((why) => <p class="warning" role="alert" key={why}>{why}</p>)}
       {prompts.map((prompt, index) => (
         <div class="prompt-row" key={index}>
           <textarea id={index === 0 ? "message" : undefined} dir={direction(prompt)} rows={prompts.length > 1 ? 2 : 3} aria-label={m.compare.promptNumber(index + 1)} value={prompt}
@@ -124,6 +140,12 @@ function Prompts({ wanted }: { wanted: CompareRequest }) {
     </section>
   );
 }
+
+/** As the server has it. */
+const MOST_ATTACHED = 2 << 20;
+
+/** Bytes of what is in base64. */
+export const sizeOf = ({ data }: { data: string }) => Math.floor((data.length * 3) / 4) - (/=*$/.exec(data)?.[0].length ?? 0);
 
 function How({ wanted }: { wanted: CompareRequest }) {
   const choice = <K extends "mode" | "cache">(key: K, values: CompareRequest[K][]) => (

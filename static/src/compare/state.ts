@@ -36,7 +36,7 @@ const at = (id: string, rest = "") => `/api/compare/${encodeURIComponent(id)}${r
 export const exportPath = (id: string, format: string) => at(id, `/export?format=${format}`);
 
 const usual = (): CompareRequest => ({
-  prompts: [m.compare.firstPrompt], system_prompt: null, columns: firstColumns(), parameters: {}, mode: "sequential", repetitions: 1,
+  prompts: [m.compare.firstPrompt], system_prompt: null, attachments: [], columns: firstColumns(), parameters: {}, mode: "sequential", repetitions: 1,
   warmup: true, cache: "cold", unload_between: false, reference: 0, assertions: [], quality: true,
 });
 
@@ -61,7 +61,8 @@ export function change(fields: Partial<CompareRequest>): void {
   if (!setup.peek()) return;
   setup.value = { ...setup.peek()!, ...fields };
   refusal.value = null;
-  keepJson("compare", setup.peek());
+  // Files are large, and the browser's storage is not.
+  keepJson("compare", { ...setup.peek()!, attachments: [] });
 }
 
 /** One column for each form of these weights. */
@@ -266,16 +267,18 @@ export async function continueChat(prompt: number, column: number, repetition: n
   if (!c || !cell) return;
   const asked = c.request.columns[column]!;
   const parameters = { ...c.request.parameters, ...asked.parameters };
+  const files = (c.request.attachments ?? []).map((file, index) => ({ id: `file_${index}`, ...file }));
   const now = Date.now();
   const document = {
     format: "tern-conversations", version: 1,
     conversations: [{
       id: "", title: "", model: asked.model, system_prompt: c.request.system_prompt ?? null, parameters, created_ms: now, updated_ms: now, current: "answer",
       tree: [
-        { id: "question", parent: null, role: "user", content: c.request.prompts[prompt], created_ms: cell.started_ms },
+        { id: "question", parent: null, role: "user", content: c.request.prompts[prompt], created_ms: cell.started_ms, attachments: files.map(({ id, name, media_type }) => ({ id, name, media_type })) },
         { id: "answer", parent: "question", role: "assistant", content: cell.text, reasoning: cell.reasoning, created_ms: cell.started_ms,
           answer: { model: cell.model, engine: cell.engine ?? "", finish_reason: cell.finish_reason, parameters } },
       ],
+      files: Object.fromEntries(files.map(({ id, data }) => [id, data])),
     }],
   };
   await attempt(async () => {

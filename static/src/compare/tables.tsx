@@ -3,7 +3,7 @@
 import { m } from "../i18n";
 import { duration } from "../lib/format";
 import { Best } from "./cell";
-import { FIGURES, type Group, repetitions, value, wins } from "./figures";
+import { FIGURES, type Group, judges, repetitions, value, wins } from "./figures";
 import { list } from "./state";
 import type { Comparison } from "./types";
 
@@ -31,7 +31,7 @@ export function FigureTable({ comparison, order, names }: { comparison: Comparis
                   const [label, meaning] = m.compare.figures[figure.name] ?? [figure.name, ""];
                   return (
                     <tr key={figure.name}>
-                      <th scope="row" title={meaning}>{label}</th>
+                      <th scope="row" title={meaning}>{label}{figure.name === "similarity" && <small> {m.compare.bySimilarity(judges(comparison).join(", "))}</small>}</th>
                       {values.map((one) => (
                         <td class={one?.best ? "best" : ""}>{one ? <>{one.text}{one.noise && <small> {one.noise}</small>}{one.best && <Best />}</> : <span class="quiet-dash">–</span>}</td>
                       ))}

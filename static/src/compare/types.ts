@@ -14,6 +14,8 @@ export interface CompareRequest {
   title?: string | null;
   prompts: string[];
   system_prompt?: string | null;
+  /** `data` is base64. */
+  attachments: { name: string; media_type: string; data: string }[];
   columns: Column[];
   parameters: Parameters;
   mode: "sequential" | "concurrent";
@@ -24,6 +26,7 @@ export interface CompareRequest {
   reference: number;
   assertions: { kind: AssertionKind; value?: string | null }[];
   quality: boolean;
+  embedding_model?: string | null;
 }
 
 export interface CellKey {
@@ -43,6 +46,7 @@ export interface CellResult extends CellKey {
   error: string | null;
   warning?: string | null;
   quality_note?: string | null;
+  similarity_model?: string | null;
   assertions: (boolean | string)[];
   started_ms: number;
   timeline: { phase: string; from_ms: number; to_ms: number }[];

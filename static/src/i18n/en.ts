@@ -273,6 +273,14 @@ export const en = {
     columns: "Previous, next column",
     rerun: "Run this column again",
     run: "Run the comparison",
+    change: "Change the keys",
+    press: "Press the new keys …",
+    reset: "Back to the usual keys",
+    taken: (keys: string, other: string) => `${keys} is taken: ${other}.`,
+    refused: {
+      typing: (keys: string) => `${keys} is needed for typing. Hold Ctrl or Alt as well, or take a function key.`,
+      reserved: (keys: string) => `${keys} belongs to the browser.`,
+    } as Record<string, (keys: string) => string>,
   },
 
   compare: {
@@ -295,6 +303,10 @@ export const en = {
     prompts: "Prompts",
     promptNumber: (n: number) => `Prompt ${n}`,
     addPrompt: "Add a prompt",
+    attach: "Attach a text file",
+    attached: "Files before every prompt",
+    attachedSize: (most: string) => `The files of a comparison may have ${most} together.`,
+    bySimilarity: (models: string) => `by ${models}`,
     removePrompt: (n: number) => `Remove prompt ${n}`,
     howTitle: "How to run",
     how: {
@@ -308,7 +320,7 @@ export const en = {
       warm: "The prompt is in the cache already",
       warmup: "A few untimed words before each model is timed",
       unload_between: "Other models leave memory before a column runs",
-      quality: "Perplexity, and agreement with the reference where the tokenizer is the same",
+      quality: "Perplexity; agreement with the reference where the tokenizer is the same; similarity to it where there is an embedding model",
       reference: "The column that the others are compared with",
       blind: "Columns are shuffled and named A, B, … until you have voted",
     } as Record<string, string>,
@@ -394,6 +406,7 @@ export const en = {
       perplexity: ["Perplexity", "The same as a number of choices a token; lower is surer. Only for one tokenizer"],
       top1_agreement: ["Agreement", "How often its likeliest token is the reference's, along the reference's answer"],
       kl: ["KL divergence", "How far its probabilities are from the reference's, in nats a token; 0 is the same"],
+      similarity: ["Similarity", "How close the answer is to the reference's in meaning: the cosine between the vectors of an embedding model; 1 is the same"],
     } as Record<string, [string, string]>,
   },
 
