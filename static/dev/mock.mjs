@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compareRoutes } from "./mock-compare.mjs";
 import { modelRoutes, models } from "./mock-models.mjs";
+import { taskRoutes } from "./mock-tasks.mjs";
 import { answerFor, pieces, seedConversations } from "./mock-texts.mjs";
 import { Stream, id, json, now, refuse, sleep } from "./mock-tools.mjs";
 
@@ -281,10 +282,11 @@ const routes = [
   }],
   ...modelRoutes,
   ...compareRoutes,
+  ...taskRoutes,
 ];
 
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 function serveFile(path, response) {
   let file = normalize(join(dist, path));
@@ -301,9 +303,11 @@ const server = createServer(async (request, response) => {
       if (!match) continue;
       const chunks = [];
       for await (const chunk of request) chunks.push(chunk);
+      const raw = Buffer.concat(chunks);
       let body;
-      try { body = chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {}; } catch { refuse(400, "invalid_json", "the body is not JSON"); }
-      const result = await handle({ match: match.map((part) => part && decodeURIComponent(part)), body, query: url.searchParams, request, response });
+      if (/^multipart\//.test(request.headers["content-type"] ?? "")) body = null;
+      else try { body = chunks.length ? JSON.parse(raw.toString()) : {}; } catch { refuse(400, "invalid_json", "the body is not JSON"); }
+      const result = await handle({ match: match.map((part) => part && decodeURIComponent(part)), body, raw, query: url.searchParams, request, response });
       if (!response.headersSent) json(response, 200, result ?? {});
       return;
     }

@@ -11,7 +11,7 @@ import { m } from "./i18n";
 import { closeNarrowSide, narrow, setSide, sideOpen } from "./layout";
 import { percent } from "./lib/format";
 import { type Route, route } from "./router";
-import { info, models, store } from "./server";
+import { catalog, info, models, store } from "./server";
 import { keysOf, onKey, showKeys } from "./shortcuts";
 import { TASKS, type Tab, type TabPage, offered } from "./tabs";
 import { nextTheme, theme } from "./theme";
@@ -40,7 +40,7 @@ export function Shell() {
         {(tab === "chat" || tab === "compare") && <IconButton icon={narrow.value ? MenuIcon : PanelLeft} label={open ? m.side.close : m.side.open} keys={keysOf("side")} aria-expanded={open} aria-controls="side" onClick={() => setSide(!open)} />}
         <a class="brand" href="/">{m.name}</a>
         <nav class="tabs" aria-label={m.tabs.label}>
-          {TABS.filter((one) => offered(one, info.value?.features ?? null, models.value)).map((one) => <a key={one.id} href={one.id === "chat" ? "/" : `/${one.id}`} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
+          {TABS.filter((one) => offered(one, { features: info.value?.features ?? null, models: models.value, catalogue: catalog.value })).map((one) => <a key={one.id} href={one.id === "chat" ? "/" : `/${one.id}`} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
         </nav>
         <span class="spring" />
         <IconButton icon={{ light: Sun, dark: Moon, system: Monitor }[theme.value]} label={`${m.theme.label}: ${m.theme[theme.value]}`} onClick={nextTheme} />

@@ -1,8 +1,10 @@
 import { count } from "../lib/format";
+import { tasks } from "./en-tasks";
 
 const plural = (n: number, one: string, many: string) => `${count(n)} ${n === 1 ? one : many}`;
 
 export const en = {
+  ...tasks,
   name: "Tern",
   copy: "Copy",
   copied: "Copied",
@@ -21,7 +23,7 @@ export const en = {
   notFoundPage: "There is no such page.",
   home: "Go to Chat",
 
-  tabs: { label: "Parts of Tern", chat: "Chat", compare: "Compare", models: "Models" } as Record<string, string>,
+  tabs: { label: "Parts of Tern", chat: "Chat", compare: "Compare", entities: "Entities", ocr: "OCR", vision: "Vision", speech: "Speech", models: "Models" } as Record<string, string>,
   theme: { label: "Theme", light: "Light", dark: "Dark", system: "As the system" },
   skip: "Skip to the message",
 
