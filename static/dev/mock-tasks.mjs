@@ -89,7 +89,22 @@ if (!process.env.NO_TASKS) {
 const installed = { available: true, model: "tesseract", version: "Tesseract 5.3.0", languages: ["eng", "deu", "fra", "chi_sim", "jpn", "spa", "ita"], install: null };
 const missing = { available: false, model: null, version: null, languages: [], install: "install Tesseract: apt install tesseract-ocr (Debian, Ubuntu), dnf install tesseract (Fedora), brew install tesseract (macOS)" };
 
+/** A model that chats and sees. */
+async function chat({ body, response }) {
+  const asked = body.messages.at(-1).content.find((part) => part.type === "text").text;
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const chunk = (fields) => response.write(`data: ${JSON.stringify({ object: "chat.completion.chunk", model: body.model, ...fields })}\n\n`);
+  const words = `You asked: ${asked} I see a page with five lines of text on white.`.split(/(?<= )/);
+  for (const content of words) {
+    chunk({ choices: [{ index: 0, delta: { content }, finish_reason: null }] });
+    await sleep(30);
+  }
+  chunk({ choices: [], usage: { prompt_tokens: 300, completion_tokens: words.length } });
+  response.end("data: [DONE]\n\n");
+}
+
 export const taskRoutes = [
+  ["POST", /^\/v1\/chat\/completions$/, chat],
   ["POST", /^\/api\/ner$/, ner],
   ["GET", /^\/api\/ocr$/, () => (process.env.NO_TASKS ? missing : installed)],
   ["POST", /^\/api\/ocr$/, ocr],

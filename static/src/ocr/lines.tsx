@@ -3,12 +3,13 @@
 import { useEffect, useRef } from "preact/hooks";
 import { m } from "../i18n";
 import { percent } from "../lib/format";
+import { reveal } from "../lib/scroll";
 import { DOUBTFUL, type Read, chosen } from "./state";
 
 export function Lines({ read }: { read: Read }) {
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (chosen.value !== null) list.current?.children[chosen.value]?.scrollIntoView({ block: "nearest" });
+    if (chosen.value !== null) reveal(list.current, chosen.value);
   }, [chosen.value]);
   if (read.lines.length === 0) return <p class="quiet">{m.ocr.nothing}</p>;
   const onKeyDown = (event: KeyboardEvent) => {
@@ -17,7 +18,7 @@ export function Lines({ read }: { read: Read }) {
     if (next === undefined) return;
     event.preventDefault();
     chosen.value = Math.min(read.lines.length - 1, Math.max(0, next));
-    (list.current?.children[chosen.value] as HTMLElement | undefined)?.focus();
+    (list.current?.children[chosen.value] as HTMLElement | undefined)?.focus({ preventScroll: true });
   };
   const doubtful = read.lines.some((line) => line.words.some((word) => word.confidence < DOUBTFUL));
   return (

@@ -42,7 +42,7 @@ export function Overlay({ address, name, read }: { address: string; name: string
             ))}
           </svg>
         )}
-        {place && <span class={`word-tip ${place.y < 0.15 ? "below" : ""} ${place.x > 0.8 ? "end" : place.x < 0.2 ? "start" : ""}`} aria-hidden="true" style={{ left: `${place.x * 100}%`, top: `${place.y * 100}%` }}><b dir="auto">{at.value!.text}</b> {percent(at.value!.confidence)}</span>}
+        {place && <span class={`word-tip ${place.y < 0.2 ? "below" : ""} ${place.x > 0.8 ? "end" : place.x < 0.2 ? "start" : ""}`} aria-hidden="true" style={{ left: `${place.x * 100}%`, top: `${place.y * 100}%` }}><b dir="auto">{at.value!.text}</b> {percent(at.value!.confidence)}</span>}
       </div>
     </div>
   );

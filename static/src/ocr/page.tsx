@@ -39,7 +39,7 @@ export default function OcrPage() {
   const start = () => void run();
   const code = () => showCode({ method: "POST", path: "/api/ocr", form: { language: asked(), detect_orientation: orientation.value || null }, file: given?.file.name ?? "page.png" });
   return (
-    <TaskPage title={m.ocr.title} intro={m.ocr.intro}>
+    <TaskPage title={m.ocr.title} intro={m.ocr.intro} wide>
       {problem.value && <p class="warning" role="alert">{problem.value}</p>}
       <section class="task-form">
         <div class="task-options">

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { m } from "../i18n";
 import { digits, duration } from "../lib/format";
+import { reveal } from "../lib/scroll";
 import { plain, segmentAt, shortClock, srt, vtt } from "../lib/subtitles";
 import { download } from "../tasks/file";
 import { CopyButton, Figures } from "../tasks/parts";
@@ -51,7 +52,7 @@ function Segments({ segments, growing }: { segments: readonly Segment[]; growing
   const list = useRef<HTMLOListElement>(null);
   const current = position.value > 0 ? segmentAt(segments, position.value) : -1;
   useEffect(() => {
-    if (current >= 0) list.current?.children[current]?.scrollIntoView({ block: "nearest" });
+    reveal(list.current, current);
   }, [current]);
   return (
     <ol class="segments-list" ref={list} aria-label={m.speech.segments} aria-busy={growing}>

@@ -10,12 +10,13 @@ import { attempt, tell } from "../ui/notice";
 import "../styles/tasks.css";
 import type { Job } from "./job";
 
-export function TaskPage({ title, intro, children }: { title: string; intro: string; children: ComponentChildren }) {
+/** `wide`: two columns need the room. */
+export function TaskPage({ title, intro, wide, children }: { title: string; intro: string; wide?: boolean; children: ComponentChildren }) {
   useEffect(() => {
     document.title = `${title} – ${m.name}`;
   }, [title]);
   return (
-    <div class="task-page">
+    <div class={`task-page ${wide ? "wide" : ""}`}>
       <header class="page-head"><h1>{title}</h1><p>{intro}</p></header>
       {children}
     </div>
