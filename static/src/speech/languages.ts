@@ -8,8 +8,9 @@ export const LANGUAGES = [
   "ba", "jw", "su",
 ].sort((a, b) => languageName(a).localeCompare(languageName(b)));
 
-/** The English name of a code of ISO 639; `jw` is how Whisper writes Javanese. */
+/** The English name of a code of ISO 639; `jw` is how Whisper writes Javanese. A name (`english`) is one already. */
 export function languageName(code: string): string {
+  if (code.length > 3) return code.charAt(0).toUpperCase() + code.slice(1);
   try {
     return new Intl.DisplayNames("en", { type: "language" }).of(code === "jw" ? "jv" : code) ?? code;
   } catch {
