@@ -54,7 +54,7 @@ async function caption({ request, raw }) {
   const form = await formOf(request, raw);
   await sleep(600);
   const question = form.get("question");
-  return { model: form.get("model"), text: question ? "two" : "a small boat with a white sail on a lake", usage: { completion_tokens: question ? 1 : 10 }, timings: timings(began) };
+  return { model: form.get("model"), text: question ? "two" : "an image of a small boat with a white sail on a lake", usage: { completion_tokens: question ? 1 : 10 }, timings: timings(began) };
 }
 
 const SAID = ["And so, my fellow Americans,", "ask not what your country can do for you,", "ask what you can do for your country."];
@@ -82,7 +82,8 @@ if (!process.env.NO_TASKS) {
   const like = models.get("echo");
   for (const [id, capabilities, engine, megabytes] of [
     ["bert-base-ner", ["ner"], "candle", 431], ["tern-ner-tiny", ["ner"], "candle", 4], ["blip-base", ["caption"], "candle", 990], ["blip-vqa-base", ["visual_questions"], "candle", 1540],
-    ["whisper-base", ["transcription"], "candle", 145], ["echo-vision", ["completion", "chat", "vision"], "echo", 1], ["tesseract", ["ocr"], "tesseract", 23],
+    ["whisper-base", ["transcription"], "candle", 145], ["echo-vision", ["completion", "chat", "vision"], "echo", 1],
+    ["echo-ner", ["ner"], "echo", 1], ["echo-ocr", ["ocr"], "echo", 1], ["echo-caption", ["caption", "visual_questions"], "echo", 1], ["echo-speech", ["transcription"], "echo", 1], ["tesseract", ["ocr"], "tesseract", 23],
   ]) models.set(id, { ...structuredClone(like), id, capabilities, engine, quantization: "F32", memory: { ...like.memory, weights_bytes: megabytes * 1e6, total_bytes: megabytes * 1e6 } });
 }
 

@@ -149,7 +149,9 @@ function download(response, name, type, text) {
   response.writeHead(200, { "content-type": type, "content-disposition": `attachment; filename="${name}"` }).end(text);
 }
 
-const attachmentsAllowed = /\.(txt|md|csv|json|rs|py|ts|js|log|toml|ya?ml)$/i;
+/** file id -> what was sent */
+const contents = new Map();
+const attachmentsAllowed = /\.(png|txt|md|csv|json|rs|py|ts|js|log|toml|ya?ml)$/i;
 
 const routes = [
   ["GET", /^\/api\/store$/, () => ({ path: "/home/you/.local/share/tern/tern.redb", bytes: 212992, saved: saving, reason: saving ? null : "the disk is full", since_ms: null })],
@@ -235,7 +237,9 @@ const routes = [
     checkParameters(body.parameters);
     const attachments = (body.attachments ?? []).map((a) => {
       if (!attachmentsAllowed.test(a.name)) refuse(400, "unsupported_attachment", `${a.name} is not a text file`, "attachments[0]");
-      return { id: id("file"), name: a.name, media_type: a.media_type, bytes: Math.floor(a.data.length * 0.75) };
+      const file = { id: id("file"), name: a.name, media_type: a.media_type, bytes: Math.floor(a.data.length * 0.75) };
+      contents.set(file.id, [a.media_type, Buffer.from(a.data, "base64")]);
+      return file;
     });
     const user = {
       id: id("msg"), conversation: entry.conversation.id, parent: body.parent === undefined ? entry.conversation.current : body.parent,
@@ -243,6 +247,10 @@ const routes = [
     };
     entry.tree.push(user);
     startAnswer(request, response, entry, user, body, true);
+  }],
+  ["GET", /^\/api\/conversations\/([^/]+)\/attachments\/([^/]+)$/, ({ match, response }) => {
+    const [type, bytes] = contents.get(match[2]) ?? refuse(404, "not_found", "there is no such file");
+    response.writeHead(200, { "content-type": type, "x-content-type-options": "nosniff" }).end(bytes);
   }],
   ["POST", /^\/api\/conversations\/([^/]+)\/messages\/([^/]+)\/answer$/, ({ match, body, request, response }) => {
     const entry = find(match[1]);

@@ -86,6 +86,7 @@ export const tasks = {
     questionHint: "What colour is the car?",
     ask: "Ask",
     noQuestions: (model: string) => `${model} describes pictures and takes no questions; blip-vqa-base and models that chat do.`,
+    noCaption: (model: string) => `${model} answers questions and describes nothing of itself.`,
     first: "Choose an image first.",
     looking: "Looking …",
     results: "What was said",

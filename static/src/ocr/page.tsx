@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { call } from "../api";
 import { m } from "../i18n";
 import { duration, percent } from "../lib/format";
+import { ModelChoice } from "../tasks/model";
 import { PictureDrop } from "../tasks/picture";
 import { CopyButton, Figures, JobState, RunButton, TaskPage } from "../tasks/parts";
 import { showCode } from "../ui/code-dialog";
@@ -14,7 +15,7 @@ import { reason } from "../ui/notice";
 import "../styles/ocr.css";
 import { Lines } from "./lines";
 import { Overlay } from "./overlay";
-import { type Reader, asked, job, languageName, languages, orientation, picture, problem, read, reader, run, setLanguages } from "./state";
+import { type Reader, asked, choice, job, languageName, languages, orientation, picture, problem, read, reader, run, setLanguages } from "./state";
 
 export default function OcrPage() {
   const look = () => {
@@ -43,6 +44,7 @@ export default function OcrPage() {
       {problem.value && <p class="warning" role="alert">{problem.value}</p>}
       <section class="task-form">
         <div class="task-options">
+          {choice.models.length > 1 && <ModelChoice choice={choice} />}
           {here && <Languages all={here.languages} />}
           <label class="check"><input type="checkbox" checked={orientation.value} onChange={(event) => (orientation.value = event.currentTarget.checked)} /> {m.ocr.orientation}</label>
         </div>
@@ -64,7 +66,7 @@ export default function OcrPage() {
               <CopyButton label={m.tasks.copyText} text={() => read.value!.text} />
               <CopyButton label={m.tasks.copyJson} text={() => JSON.stringify(read.value, null, 2)} />
             </div>
-            <Figures values={[reader.value?.version ?? read.value.model, duration(read.value.timings.total_ms), sure(), read.value.rotation ? m.ocr.turned(read.value.rotation) : null]} />
+            <Figures values={[read.value.model === reader.value?.model ? (reader.value.version ?? read.value.model) : read.value.model, duration(read.value.timings.total_ms), sure(), read.value.rotation ? m.ocr.turned(read.value.rotation) : null]} />
             <Lines read={read.value} />
           </section>
         )}

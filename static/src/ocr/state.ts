@@ -8,6 +8,7 @@ import type { Point } from "../lib/polygons";
 import { say } from "../ui/notice";
 import { form } from "../tasks/file";
 import { Job } from "../tasks/job";
+import { Choice } from "../tasks/model";
 import { Picture } from "../tasks/picture";
 
 export interface Word {
@@ -35,6 +36,7 @@ export interface Read {
 
 export interface Reader {
   available: boolean;
+  model: string | null;
   version: string | null;
   languages: string[];
   /** How to get it; `null` when it is there. */
@@ -47,6 +49,7 @@ export const DOUBTFUL = 0.6;
 export const reader = signal<Reader | null>(null);
 export const problem = signal<string | null>(null);
 export const picture = new Picture();
+export const choice = new Choice("ocr", ["ocr"]);
 export const job = new Job();
 export const languages = signal<string[]>(recallJson<string[]>("ocr-languages", []));
 export const orientation = signal(false);
@@ -66,7 +69,7 @@ export const run = () => job.run(null, async (signal) => {
   chosen.value = null;
   read.value = null;
   const wanted = asked();
-  read.value = await call<Read>("POST", "/api/ocr", form(file, { language: wanted.length > 0 ? wanted : null, detect_orientation: orientation.value || null }), signal);
+  read.value = await call<Read>("POST", "/api/ocr", form(file, { model: choice.chosen?.id ?? null, language: wanted.length > 0 ? wanted : null, detect_orientation: orientation.value || null }), signal);
   say(m.ocr.done(read.value.lines.length));
 });
 

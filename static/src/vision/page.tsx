@@ -41,6 +41,7 @@ export default function VisionPage() {
             </label>
             <button type="submit" class="button" disabled={!ready || asked === "" || !can("question")}>{m.vision.ask}</button>
           </form>
+          {!can("caption") && choice.chosen && <small>{m.vision.noCaption(choice.chosen.id)}</small>}
           {!can("question") && choice.chosen && <small>{m.vision.noQuestions(choice.chosen.id)}</small>}
           {!given && <small>{m.vision.first}</small>}
           <JobState job={job} text={m.vision.looking} />
