@@ -2,11 +2,18 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { AxeBuilder } from "./browser.mjs";
 import { picture, recording } from "./files.mjs";
 import { answered, input, openChat, send, test } from "./harness.mjs";
 
 const model = (page, id) => page.locator(".task-model select").selectOption(id);
 const choose = (page, file) => page.locator(".drop input[type=file]").setInputFiles(file);
+/** Results are looked at by axe, too; the empty pages are in looks.mjs. */
+async function accessible(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  assert.deepEqual(serious.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)).join(" | ")}`), []);
+}
 const idle = (page) => page.waitForFunction(() => !document.querySelector(".task-busy"));
 
 async function entities(page, url, text) {
@@ -25,8 +32,8 @@ test("names are marked where they stand, also behind emoji and accents", async (
   for (const mark of await marks(page)) assert.ok(["Ada Lovelace", "Köln", "Tern"].includes(mark) || text.includes(mark) && /^[A-Z]/.test(mark), mark);
   assert.ok((await marks(page)).includes("Ada Lovelace"));
   assert.equal(await page.locator(".entity-text").evaluate((element) => { element = element.cloneNode(true); element.querySelectorAll(".entity-label").forEach((one) => one.remove()); return element.textContent; }), text);
-  const shown = await page.locator(".task-figures").innerText();
-  assert.match(shown, /echo-ner/);
+  assert.match(await page.locator(".task-figures").innerText(), /echo-ner/);
+  await accessible(page);
 });
 
 test("names are filtered by group, and copied as JSON", async ({ page, url }) => {
@@ -96,6 +103,7 @@ test("words lie over the picture where they were read", async ({ page, url, cont
   await page.locator(".line-box").waitFor({ state: "attached" });
   await page.keyboard.press("ArrowDown");
   assert.equal(await lines.getByRole("option").nth(1).getAttribute("aria-selected"), "true");
+  await accessible(page);
   await page.getByRole("button", { name: "Copy text" }).click();
   assert.ok((await page.evaluate(() => navigator.clipboard.readText())).length > 0);
 });
@@ -118,8 +126,10 @@ test("a picture is described, and a question answered", async ({ page, url, cont
   await page.getByLabel("Question").fill("How many boats?");
   await page.keyboard.press("Enter");
   await page.locator(".said li").nth(1).waitFor();
+  await idle(page);
   assert.match(await page.locator(".said-question").first().innerText(), /How many boats\?/);
   assert.match(await page.locator(".task-figures").first().innerText(), /echo-caption.*token/s);
+  await accessible(page);
 });
 
 test("a recording becomes a transcript with times, and files of it", async ({ page, url }) => {
@@ -127,6 +137,7 @@ test("a recording becomes a transcript with times, and files of it", async ({ pa
   await model(page, "echo-speech");
   await choose(page, recording(3));
   await page.getByText("speech.wav").waitFor();
+  await page.getByLabel("Times of words").check();
   await page.getByRole("button", { name: "Transcribe" }).click();
   await page.getByRole("button", { name: "Save as SRT" }).waitFor();
   const stamps = page.locator(".stamp");
@@ -144,6 +155,7 @@ test("a recording becomes a transcript with times, and files of it", async ({ pa
   assert.match((await saved("VTT"))[1], /^WEBVTT\n\n00:00:00\.000 --> /);
   assert.ok(JSON.parse((await saved("JSON"))[1]).text);
   assert.match(await page.locator(".task-figures").innerText(), /real-time factor/);
+  await accessible(page);
 });
 
 test("the microphone is recorded and given back", { permissions: ["microphone"] }, async ({ page, url }) => {
