@@ -22,7 +22,7 @@ export interface Heard {
   duration: number | null;
   /** Since the request was sent. */
   ms: number;
-  /** Of these, loading the model. */
+  /** Before that, loading the model. */
   load_ms: number | null;
   done: boolean;
   /** As the server sent it, for the file. */
@@ -35,7 +35,6 @@ interface Whole {
   duration?: number | null;
   segments?: (Partial<Segment> & { text: string; start: number; end: number })[] | null;
   words?: SpokenWord[] | null;
-  timings?: { load_ms?: number } | null;
 }
 
 interface Event extends Whole {
@@ -68,7 +67,6 @@ export class Hearing {
     now.text = all.text ?? now.text;
     now.language = all.language ?? now.language;
     now.duration = all.duration ?? now.duration;
-    now.load_ms = all.timings?.load_ms ?? now.load_ms;
     if (all.segments) now.segments = all.segments.map(({ start, end, text, words }) => ({ start, end, text, words: words ?? [] }));
     if (all.words) now.segments = now.segments.map((segment, index) => ({ ...segment, words: wordsOf(segment, now.segments[index + 1] ?? null, all.words!) }));
   }

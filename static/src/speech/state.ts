@@ -1,7 +1,7 @@
 // A recording and its transcript.
 
 import { signal } from "@preact/signals";
-import { request } from "../api";
+import { ApiFailure, call, request } from "../api";
 import { m } from "../i18n";
 import { frames } from "../lib/events";
 import { say } from "../ui/notice";
@@ -38,13 +38,29 @@ export function fields(): Record<string, string | boolean | readonly string[] | 
   };
 }
 
+/** A server that streams no times says so before it begins: they are worth more than the text while it grows. */
+async function ask(file: File, signal: AbortSignal): Promise<Response> {
+  try {
+    return await request("POST", path(), form(file, fields()), signal);
+  } catch (error) {
+    if (!(error instanceof ApiFailure) || error.param !== "stream") throw error;
+    return request("POST", path(), form(file, { ...fields(), stream: null }), signal);
+  }
+}
+
 export const run = () => job.run(choice.chosen?.id ?? null, async (signal) => {
   const { file } = recording.given.peek()!;
-  const began = performance.now();
+  const model = choice.chosen!;
   const hearing = new Hearing();
-  const put = () => (heard.value = { ...hearing.now, ms: performance.now() - began });
   heard.value = null;
-  const response = await request("POST", path(), form(file, fields()), signal);
+  if (model.status.value !== "loaded") {
+    // By itself, so that the time it takes is not taken for the model's.
+    const { load_seconds } = await call<{ load_seconds: number }>("POST", "/api/models/load", { model: model.id }, signal);
+    hearing.now.load_ms = load_seconds * 1000;
+  }
+  const began = performance.now();
+  const put = () => (heard.value = { ...hearing.now, ms: performance.now() - began });
+  const response = await ask(file, signal);
   if (response.headers.get("content-type")?.startsWith("text/event-stream")) {
     for await (const { data } of frames(response)) {
       if (data === "[DONE]") break;

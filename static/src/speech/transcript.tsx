@@ -17,7 +17,6 @@ export function TranscriptView({ heard, name }: { heard: Heard; name: string }) 
   const base = name.replace(/\.[^.]+$/, "");
   const text = segments.length > 0 ? plain(segments) : `${heard.text.trim()}\n`;
   const seconds = heard.duration ?? length.value;
-  const worked = heard.ms - (heard.load_ms ?? 0);
   const files: [string, string, () => string][] = [
     ["srt", "application/x-subrip", () => srt(segments)], ["vtt", "text/vtt", () => vtt(segments)],
     ["txt", "text/plain", () => text], ["json", "application/json", () => JSON.stringify(heard.raw, null, 2)],
@@ -39,9 +38,9 @@ export function TranscriptView({ heard, name }: { heard: Heard; name: string }) 
       <Figures values={[
         heard.language ? languageName(heard.language) : null,
         seconds !== null ? m.speech.long(shortClock(seconds)) : null,
-        heard.done ? m.speech.took(duration(worked)) : null,
+        heard.done ? m.speech.took(duration(heard.ms)) : null,
         heard.load_ms ? m.tasks.load(duration(heard.load_ms)) : null,
-        heard.done && seconds ? m.speech.factor(digits(worked / 1000 / seconds), digits(seconds / (worked / 1000))) : null,
+        heard.done && seconds ? m.speech.factor(digits(heard.ms / 1000 / seconds), digits(seconds / (heard.ms / 1000))) : null,
       ]} />
       {segments.length > 0 ? <Segments segments={segments} growing={!heard.done} /> : <p class="transcript-text" dir="auto">{heard.text || m.speech.silence}</p>}
     </section>
