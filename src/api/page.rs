@@ -32,17 +32,18 @@ const WELCOME: PageFile =
     PageFile { name: "welcome.html", etag: "\"welcome\"", bytes: include_bytes!("welcome.html"), gzip: None };
 
 /// What the page may do. No script and no style is allowed that did not come from a file of the page, style attributes not
-/// either: what is placed by numbers (formulas, bars) is placed by its script.
+/// either: what is placed by numbers (formulas, bars) is placed by its script. Pictures and recordings that a person chose are
+/// shown from memory (`blob:`).
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
-                      img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; \
-                      form-action 'none'; frame-ancestors 'none'";
+                      img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// The welcome page has its style in it, and nothing else.
 const WELCOME_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                               frame-ancestors 'none'";
 
 /// Addresses of tabs that are one word (`TASKS` of `static/src/tabs.ts`). Some are also what clients call that leave out
 /// `/v1`: they are the page only for who asks for HTML.
-const TAB_PATHS: [&str; 1] = ["models"];
+const TAB_PATHS: [&str; 5] = ["entities", "models", "ocr", "speech", "vision"];
 
 /// Adds the page to the routes.
 pub(crate) fn mount(routes: Route, files: &'static [PageFile]) -> Route {

@@ -32,6 +32,9 @@ const catalog = [
   ["smollm2-1.7b", "SmolLM2 1.7B Instruct", "1.7B", "Apache-2.0", [["q8_0", "llama", 1820414944, false], ["q4_k_m", "llama", 1055609536, false]]],
   ["qwen2.5-0.5b", "Qwen2.5 0.5B Instruct", "0.5B", "Apache-2.0", [["q8_0", "llama", 675710816, false], ["q4_k_m", "llama", 491400032, false]]],
   ["qwen2.5-1.5b", "Qwen2.5 1.5B Instruct", "1.5B", "Apache-2.0", [["q8_0", "llama", 1894532128, true], ["q4_k_m", "llama", 1117320736, true]]],
+  ["bert-base-ner", "BERT base NER", "108M", "MIT", [["f32", "candle", 433292294, false]]],
+  ["blip-base", "BLIP captioning base", "247M", "BSD-3-Clause", [["f32", "candle", 989820849, false]]],
+  ["whisper-base", "Whisper base", "74M", "Apache-2.0", [["f32", "candle", 290403936, false]]],
   ["llama-70b", "Llama 3.3 70B Instruct", "70B", "Llama 3.3", [["q4_k_m", "llama", 42520393152, false]]],
 ].map(([name, title, parameters, license, files]) => ({
   name, title, parameters, license,
@@ -78,7 +81,7 @@ async function pull({ body, request, response }) {
 
 export const modelRoutes = [
   ["GET", /^\/health$/, () => ({ status: "ok", version: "0.1.0 (mock)", loaded: [...models.values()].filter((m) => m.status.value === "loaded").map((m) => m.id) })],
-  ["GET", /^\/api\/server$/, () => ({ version: "0.1.0 (mock)", processors: 2, threads: 2, memory: { budget_bytes: budget, used_bytes: used(), rss_bytes: 9.1e7 }, features: ["chat", "compare", "models"], started_ms: now() })],
+  ["GET", /^\/api\/server$/, () => ({ version: "0.1.0 (mock)", processors: 2, threads: 2, memory: { budget_bytes: budget, used_bytes: used(), rss_bytes: 9.1e7 }, features: ["chat", "compare", "models", "ocr"], started_ms: now() })],
   ["GET", /^\/v1\/models$/, () => ({ object: "list", data: [...models.values()].map(shown) })],
   ["GET", /^\/v1\/models\/(.+)$/, ({ match }) => shown(find(match[1]))],
   ["GET", /^\/api\/catalog$/, () => ({ data: catalog })],

@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compareRoutes } from "./mock-compare.mjs";
 import { modelRoutes, models } from "./mock-models.mjs";
+import { taskRoutes } from "./mock-tasks.mjs";
 import { answerFor, pieces, seedConversations } from "./mock-texts.mjs";
 import { Stream, id, json, now, refuse, sleep } from "./mock-tools.mjs";
 
@@ -148,7 +149,9 @@ function download(response, name, type, text) {
   response.writeHead(200, { "content-type": type, "content-disposition": `attachment; filename="${name}"` }).end(text);
 }
 
-const attachmentsAllowed = /\.(txt|md|csv|json|rs|py|ts|js|log|toml|ya?ml)$/i;
+/** file id -> what was sent */
+const contents = new Map();
+const attachmentsAllowed = /\.(png|txt|md|csv|json|rs|py|ts|js|log|toml|ya?ml)$/i;
 
 const routes = [
   ["GET", /^\/api\/store$/, () => ({ path: "/home/you/.local/share/tern/tern.redb", bytes: 212992, saved: saving, reason: saving ? null : "the disk is full", since_ms: null })],
@@ -234,7 +237,9 @@ const routes = [
     checkParameters(body.parameters);
     const attachments = (body.attachments ?? []).map((a) => {
       if (!attachmentsAllowed.test(a.name)) refuse(400, "unsupported_attachment", `${a.name} is not a text file`, "attachments[0]");
-      return { id: id("file"), name: a.name, media_type: a.media_type, bytes: Math.floor(a.data.length * 0.75) };
+      const file = { id: id("file"), name: a.name, media_type: a.media_type, bytes: Math.floor(a.data.length * 0.75) };
+      contents.set(file.id, [a.media_type, Buffer.from(a.data, "base64")]);
+      return file;
     });
     const user = {
       id: id("msg"), conversation: entry.conversation.id, parent: body.parent === undefined ? entry.conversation.current : body.parent,
@@ -242,6 +247,10 @@ const routes = [
     };
     entry.tree.push(user);
     startAnswer(request, response, entry, user, body, true);
+  }],
+  ["GET", /^\/api\/conversations\/([^/]+)\/attachments\/([^/]+)$/, ({ match, response }) => {
+    const [type, bytes] = contents.get(match[2]) ?? refuse(404, "not_found", "there is no such file");
+    response.writeHead(200, { "content-type": type, "x-content-type-options": "nosniff" }).end(bytes);
   }],
   ["POST", /^\/api\/conversations\/([^/]+)\/messages\/([^/]+)\/answer$/, ({ match, body, request, response }) => {
     const entry = find(match[1]);
@@ -281,10 +290,11 @@ const routes = [
   }],
   ...modelRoutes,
   ...compareRoutes,
+  ...taskRoutes,
 ];
 
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 function serveFile(path, response) {
   let file = normalize(join(dist, path));
@@ -301,9 +311,11 @@ const server = createServer(async (request, response) => {
       if (!match) continue;
       const chunks = [];
       for await (const chunk of request) chunks.push(chunk);
+      const raw = Buffer.concat(chunks);
       let body;
-      try { body = chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {}; } catch { refuse(400, "invalid_json", "the body is not JSON"); }
-      const result = await handle({ match: match.map((part) => part && decodeURIComponent(part)), body, query: url.searchParams, request, response });
+      if (/^multipart\//.test(request.headers["content-type"] ?? "")) body = null;
+      else try { body = chunks.length ? JSON.parse(raw.toString()) : {}; } catch { refuse(400, "invalid_json", "the body is not JSON"); }
+      const result = await handle({ match: match.map((part) => part && decodeURIComponent(part)), body, raw, query: url.searchParams, request, response });
       if (!response.headersSent) json(response, 200, result ?? {});
       return;
     }

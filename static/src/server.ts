@@ -67,6 +67,8 @@ function refreshAll(): void {
   void refreshModels();
   void refreshServer();
   void refreshStore();
+  // Tabs of tasks are there where a model could be fetched for them.
+  void refreshCatalog();
 }
 
 /** Reads everything, and again when the server or the person comes back. */

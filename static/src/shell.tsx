@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { Keyboard, Monitor, Moon, PanelLeft, Sun, Menu as MenuIcon } from "lucide";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { ChatSidebar } from "./chat/sidebar";
 import ChatPage from "./chat/page";
 import { newChat } from "./chat/state";
@@ -11,7 +11,7 @@ import { m } from "./i18n";
 import { closeNarrowSide, narrow, setSide, sideOpen } from "./layout";
 import { percent } from "./lib/format";
 import { type Route, route } from "./router";
-import { info, models, store } from "./server";
+import { catalog, info, models, store } from "./server";
 import { keysOf, onKey, showKeys } from "./shortcuts";
 import { TASKS, type Tab, type TabPage, offered } from "./tabs";
 import { nextTheme, theme } from "./theme";
@@ -29,6 +29,10 @@ const TABS: readonly Tab[] = [
 export function Shell() {
   const tab = tabOf(route.value);
   const open = sideOpen();
+  const tabs = TABS.filter((one) => offered(one, { features: info.value?.features ?? null, models: models.value, catalogue: catalog.value }));
+  const bar = useRef<HTMLElement>(null);
+  // On a phone there are more tabs than room.
+  useEffect(() => bar.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [tab, tabs.length]);
   useEffect(() => {
     const undo = [onKey("side", () => setSide(!sideOpen())), onKey("newChat", () => { newChat(); closeNarrowSide(); })];
     return () => undo.forEach((one) => one());
@@ -39,8 +43,8 @@ export function Shell() {
       <header class="top">
         {(tab === "chat" || tab === "compare") && <IconButton icon={narrow.value ? MenuIcon : PanelLeft} label={open ? m.side.close : m.side.open} keys={keysOf("side")} aria-expanded={open} aria-controls="side" onClick={() => setSide(!open)} />}
         <a class="brand" href="/">{m.name}</a>
-        <nav class="tabs" aria-label={m.tabs.label}>
-          {TABS.filter((one) => offered(one, info.value?.features ?? null, models.value)).map((one) => <a key={one.id} href={one.id === "chat" ? "/" : `/${one.id}`} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
+        <nav class="tabs" ref={bar} aria-label={m.tabs.label}>
+          {tabs.map((one) => <a key={one.id} href={one.id === "chat" ? "/" : `/${one.id}`} aria-current={tab === one.id ? "page" : undefined}>{m.tabs[one.id]}</a>)}
         </nav>
         <span class="spring" />
         <IconButton icon={{ light: Sun, dark: Moon, system: Monitor }[theme.value]} label={`${m.theme.label}: ${m.theme[theme.value]}`} onClick={nextTheme} />

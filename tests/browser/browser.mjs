@@ -14,7 +14,9 @@ const places = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-br
 export function launch() {
   const executablePath = places.find((place) => place && existsSync(place));
   if (!executablePath) throw new Error("no Chromium found; install it (Debian: apt-get install chromium) or set CHROMIUM to its path");
+  // A microphone that beeps.
+  const microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
   // Debian's Chromium has no sandbox for root, as in a container.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  const args = process.getuid?.() === 0 ? ["--no-sandbox", ...microphone] : microphone;
   return chromium.launch({ executablePath, args });
 }

@@ -29,7 +29,7 @@ test("a phone has the side bar behind a button, and it closes on a choice", { vi
 for (const width of [360, 720]) {
   test(`nothing is cut off at ${width} px`, { viewport: { width, height: 700 } }, async ({ page, url }) => {
     const id = await imported(url, exported("Narrow", 1, "| a | b | c | d | e | f |\n|---|---|---|---|---|---|\n| long text | long text | long text | long text | long text | long text |\n\n```\n" + "x".repeat(300) + "\n```\n\n" + "y".repeat(300)));
-    for (const path of ["/", `/chat/${id}`, "/compare", "/models"]) {
+    for (const path of ["/", `/chat/${id}`, "/compare", "/entities", "/ocr", "/vision", "/speech", "/models"]) {
       await page.goto(url + path);
       await page.locator("main").waitFor();
       await page.waitForTimeout(300);
@@ -127,6 +127,11 @@ for (const [colorScheme, width] of [["light", 1280], ["dark", 390]]) {
     await page.goto(`${url}/models`);
     await page.locator(".model-row").first().waitFor();
     await check("models");
+    for (const task of ["entities", "ocr", "vision", "speech"]) {
+      await page.goto(`${url}/${task}`);
+      await page.locator(".task-page h1").waitFor();
+      await check(task);
+    }
   });
 }
 

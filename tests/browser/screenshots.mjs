@@ -1,16 +1,18 @@
 // Pictures of the main views for README, at 1440 and 390 px, light and dark, into docs/screenshots.
 //
-// The answers and figures in them are real: the built-in models are asked first. Nothing else should run meanwhile, or
+// The answers and figures in them are real: the built-in models are asked first. A tab whose task no model here can do shows
+// what can be fetched for it; SPEECH is a recording to transcribe, PICTURE a picture to describe. Nothing else should run meanwhile, or
 // the comparison says so. ONLY is a list of views (some are made only when asked for), OUT another folder.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { launch } from "./browser.mjs";
+import { picture } from "./files.mjs";
 import { exported, imported } from "./harness.mjs";
 import { startServer } from "./server.mjs";
 
 const out = process.env.OUT ?? fileURLToPath(new URL("../../docs/screenshots", import.meta.url));
-const only = (process.env.ONLY ?? "empty,chat,markdown,side,compare,models").split(",");
+const only = (process.env.ONLY ?? "empty,chat,markdown,side,compare,entities,ocr,vision,speech,models").split(",");
 mkdirSync(out, { recursive: true });
 
 const server = await startServer([]);
@@ -75,6 +77,12 @@ async function compare(page) {
   await page.waitForTimeout(500);
 }
 
+/** Whether there is a model for a task, once that is known. */
+async function able(page) {
+  await page.locator(".offer, .drop, #message").first().waitFor();
+  return (await page.locator(".offer").count()) === 0;
+}
+
 const views = {
   async empty(page) {
     await page.goto(url);
@@ -99,6 +107,36 @@ const views = {
   async figures(page) {
     await compare(page);
     await page.locator(".compare-page").evaluate((element) => (element.scrollTop = element.querySelector(".votes").offsetTop - 130));
+  },
+  async entities(page) {
+    await page.goto(`${url}/entities`);
+    if (!(await able(page))) return;
+    await page.getByRole("button", { name: "Example" }).click();
+    await page.keyboard.press("Control+Enter");
+    await page.locator(".entity-text").waitFor();
+  },
+  async ocr(page) {
+    await page.goto(`${url}/ocr`);
+    if (!(await able(page))) return;
+    await page.locator(".drop input").setInputFiles(await picture(page.context()));
+    await page.locator(".ocr-lines").waitFor();
+    await page.locator(".ocr-lines [role=option]").nth(1).click();
+  },
+  async vision(page) {
+    await page.goto(`${url}/vision`);
+    if (!(await able(page))) return;
+    await page.locator(".drop input").setInputFiles(process.env.PICTURE ?? (await picture(page.context())));
+    await page.getByRole("button", { name: "Describe" }).click();
+    await page.locator(".said .button").waitFor({ timeout: 120_000 });
+    await page.waitForFunction(() => !document.querySelector(".task-busy"), null, { timeout: 120_000 });
+  },
+  async speech(page) {
+    await page.goto(`${url}/speech`);
+    if (!(await able(page)) || !process.env.SPEECH) return;
+    await page.locator(".drop input").setInputFiles(process.env.SPEECH);
+    await page.getByRole("button", { name: "Transcribe" }).click();
+    await page.getByRole("button", { name: "Save as SRT" }).waitFor({ timeout: 300_000 });
+    await page.locator(".stamp").nth(1).click();
   },
   async models(page) {
     await page.goto(`${url}/models`);

@@ -52,7 +52,7 @@ pub struct ServerMemory {
 }
 
 /// What this build can do that the page has a place for.
-const FEATURES: [&str; 3] = ["chat", "compare", "models"];
+const FEATURES: [&str; 4] = ["chat", "compare", "models", "ocr"];
 
 #[derive(ApiResponse)]
 pub(crate) enum Metrics {

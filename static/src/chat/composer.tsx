@@ -1,14 +1,15 @@
 // Where a message is written.
 
 import { useSignal } from "@preact/signals";
-import { ArrowUp, Paperclip, Square } from "lucide";
+import { ArrowUp, Paperclip, Square, X } from "lucide";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { m } from "../i18n";
 import { direction } from "../lib/direction";
 import { draftOf, keepDraft } from "../lib/drafts";
 import { onKey } from "../shortcuts";
 import { IconButton } from "../ui/button";
-import { type Chosen, checked } from "./attachments";
+import { reason } from "../ui/notice";
+import { type Chosen, forget, isRecording, taken } from "./attachments";
 import { FileList } from "./files";
 import { Gauge } from "./gauge";
 import { editing, modelId, openId, running, send, sendProblem, sending, stop } from "./state";
@@ -22,6 +23,8 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
   const text = useSignal(draftOf(key));
   const files = useSignal<Chosen[]>([]);
   const refusals = useSignal<string[]>([]);
+  /** The recording that is being written down. */
+  const hearing = useSignal<{ name: string; controller: AbortController } | null>(null);
   const over = useSignal(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
@@ -32,6 +35,8 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     if (shownFor.current === key) return;
     if (!(shownFor.current === "new" && sending.peek())) {
       text.value = draftOf(key);
+      hearing.peek()?.controller.abort();
+      forget(files.peek());
       files.value = [];
       refusals.value = [];
       if (!coarse.matches) area.current?.focus();
@@ -50,6 +55,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     element.style.height = "auto";
     element.style.height = `${Math.min(element.scrollHeight + 2, innerHeight * 0.4)}px`;
   }, [text.value]);
+  useEffect(() => () => { hearing.peek()?.controller.abort(); forget(files.peek()); }, []);
   useEffect(() => onKey("focus", () => area.current?.focus()), []);
   useEffect(() => onKey("stop", () => {
     if (editing.peek()) editing.value = null;
@@ -72,7 +78,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
 
   async function submit(): Promise<void> {
     const content = text.peek();
-    if ((content.trim() === "" && files.peek().length === 0) || sending.peek() || running.peek()) return;
+    if ((content.trim() === "" && files.peek().length === 0) || sending.peek() || running.peek() || hearing.peek()) return;
     const attachments = files.peek();
     const before = openId.peek() ?? "new";
     clearTimeout(later.current);
@@ -81,6 +87,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
     refusals.value = [];
     if (await send({ content, attachments: attachments.map(({ name, media_type, data }) => ({ name, media_type, data })) })) {
       keepDraft(before, "");
+      forget(attachments);
       return;
     }
     // It was not sent: nothing typed is lost.
@@ -99,9 +106,19 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
   async function add(list: Iterable<File>): Promise<void> {
     const refused: string[] = [];
     for (const file of list) {
-      const result = await checked(file, modelId.peek());
-      if (typeof result === "string") refused.push(result);
-      else files.value = [...files.peek(), result];
+      const controller = new AbortController();
+      if (isRecording(file)) hearing.value = { name: file.name, controller };
+      try {
+        const result = await taken(file, modelId.peek(), controller.signal);
+        if (controller.signal.aborted) return;
+        if (typeof result === "string") refused.push(result);
+        else files.value = [...files.peek(), result];
+      } catch (error) {
+        if (controller.signal.aborted) return;
+        refused.push(`${file.name}: ${reason(error)}`);
+      } finally {
+        if (hearing.peek()?.controller === controller) hearing.value = null;
+      }
     }
     refusals.value = refused;
   }
@@ -129,7 +146,13 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
       {sendProblem.value && <p class="warning" role="alert"><b>{m.chat.sendFailed}:</b> {sendProblem.value}</p>}
       {refusals.value.map((why) => <p class="warning" role="alert">{why}</p>)}
       <div class="composer-box">
-        <FileList files={files.value} remove={(at) => (files.value = files.value.filter((_, index) => index !== at))} />
+        <FileList files={files.value} remove={(at) => { forget(files.value.slice(at, at + 1)); files.value = files.value.filter((_, index) => index !== at); }} />
+        {hearing.value && (
+          <p class="hearing" role="status">
+            <progress aria-hidden="true" /> <span dir="auto">{m.chat.transcribing(hearing.value.name)}</span>
+            <IconButton icon={X} size={14} label={m.cancel} onClick={() => { hearing.value?.controller.abort(); hearing.value = null; }} />
+          </p>
+        )}
         <textarea ref={area} id="message" dir={direction(text.value)} rows={1} aria-label={m.chat.input} placeholder={over.value ? m.chat.dropHere : m.chat.placeholder}
           enterkeyhint={coarse.matches ? "enter" : "send"} value={text.value} onInput={(event) => set(event.currentTarget.value)} onKeyDown={onKeyDown} onPaste={onPaste} />
         <div class="composer-row">
@@ -139,7 +162,7 @@ export function Composer({ given }: { given: { text: string; key: number } | nul
           <span class="spring" />
           {busy
             ? <IconButton icon={Square} size={16} class="send" label={m.chat.stop} keys="Esc" onClick={stop} />
-            : <IconButton icon={ArrowUp} class="send" label={m.chat.send} keys="Enter" type="submit" disabled={sending.value || (text.value.trim() === "" && files.value.length === 0)} />}
+            : <IconButton icon={ArrowUp} class="send" label={m.chat.send} keys="Enter" type="submit" disabled={sending.value || hearing.value !== null || (text.value.trim() === "" && files.value.length === 0)} />}
         </div>
       </div>
       <Gauge draft={text.value} />

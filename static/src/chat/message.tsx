@@ -14,6 +14,7 @@ import { Icon } from "../ui/icon";
 import { attempt, tell } from "../ui/notice";
 import { Menu, Popover } from "../ui/popover";
 import { AnswerText } from "./answer-text";
+import { isPicture } from "./attachments";
 import { memo } from "./memo";
 import { ModelList } from "./picker";
 import type { Run } from "./run";
@@ -49,8 +50,8 @@ function Question({ message }: Props) {
   return (
     <div class="question">
       {message.attachments.map((file) => (
-        <a class="file" key={file.id} href={api.attachment(message.conversation, file.id)} download={file.name}>
-          <Icon of={FileText} size={16} /> <span dir="auto">{file.name}</span> <small>{bytes(file.bytes)}</small>
+        <a class={`file ${isPicture(file.media_type) ? "picture" : ""}`} key={file.id} href={api.attachment(message.conversation, file.id)} download={file.name}>
+          {isPicture(file.media_type) ? <img src={api.attachment(message.conversation, file.id)} alt="" loading="lazy" /> : <Icon of={FileText} size={16} />} <span dir="auto">{file.name}</span> <small>{bytes(file.bytes)}</small>
         </a>
       ))}
       <div class="plain" dir="auto">{text}{long && !open.value ? " …" : ""}</div>

@@ -1,8 +1,10 @@
 import { count } from "../lib/format";
+import { tasks } from "./en-tasks";
 
 const plural = (n: number, one: string, many: string) => `${count(n)} ${n === 1 ? one : many}`;
 
 export const en = {
+  ...tasks,
   name: "Tern",
   copy: "Copy",
   copied: "Copied",
@@ -21,7 +23,7 @@ export const en = {
   notFoundPage: "There is no such page.",
   home: "Go to Chat",
 
-  tabs: { label: "Parts of Tern", chat: "Chat", compare: "Compare", models: "Models" } as Record<string, string>,
+  tabs: { label: "Parts of Tern", chat: "Chat", compare: "Compare", entities: "Entities", ocr: "OCR", vision: "Vision", speech: "Speech", models: "Models" } as Record<string, string>,
   theme: { label: "Theme", light: "Light", dark: "Dark", system: "As the system" },
   skip: "Skip to the message",
 
@@ -104,8 +106,8 @@ export const en = {
     hintTouch: "The button sends, Enter breaks the line",
     send: "Send",
     stop: "Stop",
-    attach: "Attach a text file",
-    dropHere: "Drop text files here",
+    attach: "Attach files",
+    dropHere: "Drop files here",
     removeFile: (name: string) => `Remove ${name}`,
     you: "You",
     system: "System",
@@ -159,8 +161,11 @@ export const en = {
     emptyMore: "Larger models are under Models.",
     examples: ["What is Tern?", "How do I load a GGUF file?", "How do I compare two quantizations?"],
     examplesOther: ["Explain what quantization does to a language model.", "Write a Python function that counts words.", "Give me three names for a small boat."],
-    refusedType: (name: string) => `${name} is no text file. Only text can be attached.`,
-    refusedImage: (name: string, model: string) => `${name}: ${model} cannot see images.`,
+    refusedType: (name: string) => `${name} is no text file. Texts can be attached, pictures to models that see, and recordings where a model listens.`,
+    refusedImage: (name: string, model: string) => `${name}: ${model} cannot see images. A model with vision can; Models has some.`,
+    refusedRecording: (name: string) => `${name} is a recording, and no model here can listen. Models has some: whisper-base is one.`,
+    refusedSilence: (name: string) => `${name}: nothing is said in it.`,
+    transcribing: (name: string) => `Writing down what is said in ${name} …`,
     refusedSize: (name: string, size: string, most: string) => `${name} is ${size} long; at most ${most} can be attached.`,
     refusedEmpty: (name: string) => `${name} is empty.`,
     conflict: "This conversation was changed in another tab; it has been read again.",

@@ -14,6 +14,14 @@ describe("curl", () => {
   it("does not buffer a stream", () => expect(curl({ method: "POST", path: "/x", body: {}, streams: true }, origin)).toContain("curl -N "));
 });
 
+describe("a form", () => {
+  const call = { method: "POST", path: "/x", form: { language: ["eng", "deu"], prompt: "@it's", model: null, words: true }, file: "a b.png" };
+  it("is sent field by field", () => {
+    expect(curl(call, origin)).toBe("curl 'http://127.0.0.1:8080/x' \\\n  --form-string 'language=eng' \\\n  --form-string 'language=deu' \\\n  --form-string 'prompt=@it'\\''s' \\\n  --form-string 'words=true' \\\n  -F 'file=@a b.png'");
+    expect(python(call, origin)).toContain('    ("language", "eng"),\n    ("language", "deu"),\n    ("prompt", "@it\'s"),\n    ("words", "true"),\n]\nwith open("a b.png", "rb") as file:');
+  });
+});
+
 describe("python", () => {
   it("writes literals", () => expect(literal({ a: [true, null, "x\n"], b: {} })).toBe('{\n    "a": [\n        True,\n        None,\n        "x\\n",\n    ],\n    "b": {},\n}'));
   it("takes OpenAI's client for chats", () => {

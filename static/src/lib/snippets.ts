@@ -4,13 +4,27 @@ export interface Call {
   method: string;
   path: string;
   body?: unknown;
+  /** Fields of a form, instead of a body: those that are `null` are left out, lists are repeated. Needs `file`. */
+  form?: Record<string, string | boolean | readonly string[] | null>;
+  /** Name of the file that the form sends. */
+  file?: string;
   /** The answer arrives in pieces. */
   streams?: boolean;
 }
 
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
+/** The fields of a form, one by one. */
+function fieldsOf(form: NonNullable<Call["form"]>): [string, string][] {
+  return Object.entries(form).flatMap(([name, value]) => (value === null ? [] : Array.isArray(value) ? (value as string[]) : [String(value)]).map((one): [string, string] => [name, one]));
+}
+
 export function curl(call: Call, origin: string): string {
+  if (call.form) {
+    // What begins with @ or < would be read from a file.
+    const fields = fieldsOf(call.form).map(([name, value]) => `--form-string ${quoted(`${name}=${value}`)}`);
+    return ["curl " + quoted(origin + call.path), ...fields, `-F ${quoted(`file=@${call.file}`)}`].join(" \\\n  ");
+  }
   const parts = ["curl"];
   if (call.streams) parts.push("-N");
   if (call.method !== "GET" && !(call.method === "POST" && call.body !== undefined)) parts.push("-X", call.method);
@@ -45,6 +59,10 @@ const KNOWN = new Set([
 
 export function python(call: Call, origin: string): string {
   if (call.path === "/v1/chat/completions") return openai(call.body as Record<string, unknown>, origin);
+  if (call.form) {
+    const fields = fieldsOf(call.form).map(([name, value]) => `    (${literal(name)}, ${literal(value)}),\n`).join("");
+    return `import requests\n\nfields = [\n${fields}]\nwith open(${literal(call.file)}, "rb") as file:\n    response = requests.post(${JSON.stringify(origin + call.path)}, data=fields, files={"file": file})\nresponse.raise_for_status()\nprint(response.json())\n`;
+  }
   const method = call.method.toLowerCase();
   const body = call.body === undefined ? "" : `, json=${literal(call.body)}`;
   if (!call.streams) {

@@ -1,7 +1,7 @@
 // The Models tab: what is installed, what could be, and what fits.
 
 import { useSignal } from "@preact/signals";
-import { Code, Columns2, Download, Ellipsis, MessageSquare, Trash2, X } from "lucide";
+import { Code, Columns2, Download, Ellipsis, MessageSquare, Trash2 } from "lucide";
 import { useEffect } from "preact/hooks";
 import { type CatalogEntry, type Model, api } from "../api";
 import { wish, newChat } from "../chat/state";
@@ -18,6 +18,7 @@ import { Icon } from "../ui/icon";
 import { attempt, tell } from "../ui/notice";
 import { Menu } from "../ui/popover";
 import "../styles/models.css";
+import { Progress } from "./progress";
 import { pull, pulls } from "./pulls";
 
 export default function ModelsPage() {
@@ -189,21 +190,5 @@ function Entry({ entry }: { entry: CatalogEntry }) {
         })}
       </ul>
     </li>
-  );
-}
-
-function Progress({ name }: { name: string }) {
-  const { event, speed, stop } = pulls.value.get(name)!;
-  const total = event?.bytes_total ?? 0;
-  const left = speed && total ? ((total - event!.bytes_done) / speed) * 1000 : null;
-  const text = !event || event.status === "checking" || total === 0 ? m.models.checking
-    : event.status === "verifying" ? m.models.verifying
-    : [m.models.downloading(bytes(event.bytes_done), bytes(total)), left ? m.models.rest(duration(left)) : null].filter(Boolean).join(", ");
-  return (
-    <span class="pull">
-      <progress max={1} {...(total ? { value: (event?.bytes_done ?? 0) / total } : {})} aria-label={text} />
-      <small>{text}</small>
-      <IconButton icon={X} size={16} label={m.models.stopPull} onClick={stop} />
-    </span>
   );
 }
