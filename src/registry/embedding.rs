@@ -101,7 +101,7 @@ fn take(waiting: &Mutex<VecDeque<Pending>>) -> Vec<Pending> {
 }
 
 /// Answers requests in one call; where that fails, each by itself, so that only the one at fault hears of it.
-fn serve(embedder: &mut Box<dyn Embedder>, mut requests: Vec<Pending>) {
+fn serve(embedder: &mut dyn Embedder, mut requests: Vec<Pending>) {
     let inputs: Vec<_> = requests.iter_mut().flat_map(|request| request.inputs.clone()).collect();
     if inputs.is_empty() {
         return;

@@ -55,13 +55,11 @@ impl Engine for TesseractEngine {
 }
 
 fn open(source: &ModelSource) -> Result<Program, EngineError> {
-    match source {
-        ModelSource::Script(name) => Program::open(name),
-        ModelSource::Path(path) => Err(EngineError::Unsupported {
-            path: path.clone(),
-            message: "the tesseract engine runs a program, not files".into(),
-        }),
-    }
+    let ModelSource::Script(name) = source else {
+        let message = "the tesseract engine runs a program, not files".into();
+        return Err(EngineError::Unsupported { path: source.label(), message });
+    };
+    Program::open(name)
 }
 
 fn info(program: &Program) -> ModelInfo {
