@@ -115,22 +115,22 @@ INLINE float half_at(const uint8_t *p) {
 }
 INLINE uint16_t half_of(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
 
-INLINE int64_t sum8_wide(__m256i a) {
-    __m256i x = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)),
-                                 _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1)));
-    int64_t y[4];
-    _mm256_storeu_si256((__m256i *)y, x);
-    return (y[0] + y[1]) + (y[2] + y[3]);
+/* |row| times h with the sign of row: a sum of two is at most 2 * 128 * 127 = 32 512, which 16 bits hold. */
+INLINE __m256i screen_step(const int8_t *row, const int8_t *h) {
+    __m256i x = _mm256_loadu_si256((const __m256i *)row);
+    __m256i y = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)h), x);
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(x), y), _mm256_set1_epi16(1));
 }
-INLINE int64_t screen_dot(const int8_t *row, size_t k, const int16_t *h) {
+INLINE int32_t screen_offset(const int8_t *h, size_t k) { return (void)h, (void)k, 0; }
+INLINE int32_t screen_dot(const int8_t *row, size_t k, const int8_t *h) {
     __m256i a = _mm256_setzero_si256(), b = a;
-    for (size_t i = 0; i < k; i += 32) {
-        __m256i lo = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(row + i)));
-        __m256i hi = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(row + i + 16)));
-        a = _mm256_add_epi32(a, _mm256_madd_epi16(lo, _mm256_loadu_si256((const __m256i *)(h + i))));
-        b = _mm256_add_epi32(b, _mm256_madd_epi16(hi, _mm256_loadu_si256((const __m256i *)(h + i + 16))));
+    size_t i = 0;
+    for (; i + 64 <= k; i += 64) {
+        a = _mm256_add_epi32(a, screen_step(row + i, h + i));
+        b = _mm256_add_epi32(b, screen_step(row + i + 32, h + i + 32));
     }
-    return sum8_wide(a) + sum8_wide(b);
+    if (i < k) a = _mm256_add_epi32(a, screen_step(row + i, h + i));
+    return sum8(_mm256_add_epi32(a, b));
 }
 /* 4 sums of a score tile, 2 x 2 of a head tile, each two of 16 registers. */
 #define ATTEND_ROWS 1

@@ -1,9 +1,9 @@
 /* Included first by each file of float kernels. */
 #include "floats.h"
+#include "inner.h"
 
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 #define NAME(name) JOIN(name, ISA)

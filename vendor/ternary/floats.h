@@ -72,9 +72,9 @@ enum { TERN_GATE_RELU2 = 0, TERN_GATE_SILU = 1, TERN_GATE_GELU = 2 };
      * (k/32 + 5) 2^-24 |h| |row| to first order. */                                                                   \
     void tern_f32_rows_##isa(int kind, const uint8_t *rows, size_t row_bytes, size_t count, size_t k, const float *h,  \
                              size_t n, float *out, size_t ldo);                                                        \
-    /* d[t * ldd + r] = sum_i rows[r][i] * h[t][i] for `count` rows of k int8 and n vectors [n][k]; k % 32 == 0.       \
-     * Exact: no lane of a sum has more than k / 16 products, and 128 * max|h| * (k / 16) < 2^31 is needed. */         \
-    void tern_f32_screen_##isa(const int8_t *rows, size_t count, size_t k, const int16_t *h, size_t n, int64_t *d,     \
+    /* d[t * ldd + r] = sum_i rows[r][i] * h[t][i] for `count` rows of k int8 and n vectors [n][k] of -127 .. 127;      \
+     * k % 32 == 0. Exact for k <= 65536: 255 * 127 * k < 2^31. */                                                     \
+    void tern_f32_screen_##isa(const int8_t *rows, size_t count, size_t k, const int8_t *h, size_t n, int32_t *d,      \
                                size_t ldd);
 
 TERN_DECLARE_FLOATS(ref)

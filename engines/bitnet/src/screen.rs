@@ -1,7 +1,7 @@
 //! The head in 8 bits, with a bound of every error: which rows can be in the top.
 //!
 //! Row `e` is stored as `s * c` with int8 codes `c`, its error `r >= |e - s c|` and its length `n >= |s c|`. A hidden state
-//! `h` is rounded to `S q` with integers `q`. The approximate logit `a = s S (c . q)` is an exact integer sum, and by
+//! `h` is rounded to `S q` with integers `q` of 8 bits, too: sums of products are what a processor is fastest at. The approximate logit `a = s S (c . q)` is an exact integer sum, and by
 //! Cauchy and Schwarz
 //!
 //! `|h . e - a| <= |h| r + |h - S q| n`.
@@ -83,7 +83,7 @@ pub(crate) struct Screen {
     facts: Vec<RowFacts>,
     vectors: Vec<Vector>,
     /// Their integers, `[count][width]`.
-    rounded: Vec<i16>,
+    rounded: Vec<i8>,
     count: usize,
     /// For each thread and vector the largest lower bounds it has met.
     found: Vec<Mutex<Vec<Largest>>>,
@@ -177,15 +177,14 @@ impl Screen {
 }
 
 impl Vector {
-    fn round(&mut self, h: &[f32], q: &mut [i16], wanted: usize) {
+    fn round(&mut self, h: &[f32], q: &mut [i8], wanted: usize) {
         self.wanted = wanted;
         let most = h.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        let limit = floats::screen_max(h.len());
-        let scale = f64::from(most) / f64::from(limit);
+        let scale = f64::from(most) / 127.0;
         let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
         // What is not a number becomes 0 here, and makes the bounds NaN below.
-        let round = |x: f32| (f64::from(x) * inverse).round_ties_even() as i16;
-        q.iter_mut().zip(h).for_each(|(q, &x)| *q = round(x).clamp(-(limit as i16), limit as i16));
+        let round = |x: f32| (f64::from(x) * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+        q.iter_mut().zip(h).for_each(|(q, &x)| *q = round(x));
         self.scale = scale as f32;
         let square = |x: f64| x * x;
         let length = h.iter().map(|&x| square(f64::from(x))).sum::<f64>().sqrt();

@@ -116,9 +116,10 @@ fn main() {
             });
         }
     }
-    let codes: Vec<i8> = memory[..ROWS * HIDDEN].iter().map(|&byte| byte as i8).collect();
+    let mut codes = Aligned::<i8>::in_huge_pages(ROWS * HIDDEN);
+    codes.iter_mut().zip(memory.iter()).for_each(|(code, &byte)| *code = byte as i8);
     for n in [1, 2, 4, 8] {
-        let h: Vec<i16> = numbers(n * HIDDEN).iter().map(|x| (x * 16_000.0) as i16).collect();
+        let h: Vec<i8> = numbers(n * HIDDEN).iter().map(|x| (x * 120.0) as i8).collect();
         let mut out = vec![0; n * ROWS];
         report(&format!("screen for {n}"), codes.len(), &mut || {
             fastest(1, || screen(path, &codes, HIDDEN, black_box(&h), &mut out, ROWS))

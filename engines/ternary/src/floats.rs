@@ -254,23 +254,18 @@ pub fn rows(path: Path, kind: RowKind, rows: &[u8], k: usize, vectors: &[f32], o
     ffi::floats::rows(path, kind, rows, k, vectors, out, ldo);
 }
 
-/// `out[t * ldo + r] = rows[r] . vectors[t]` for int8 rows and int16 vectors of `k` values, exactly. Rows are read once.
+/// `out[t * ldo + r] = rows[r] . vectors[t]` for int8 rows and vectors of `k` values, exactly. Rows are read once.
 ///
 /// # Panics
-/// If lengths do not fit each other, `k` is no multiple of 32, or the values of a vector are so large that a lane of a sum
-/// could exceed 32 bits: `128 * max|vector| * (k / 16) >= 2^31`.
-pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i16], out: &mut [i64], ldo: usize) {
-    assert!(k > 0 && k.is_multiple_of(32), "{k} values a row");
+/// If lengths do not fit each other, `k` is no multiple of 32 or above [`SCREEN_MOST`], or a value of a vector is -128.
+pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i8], out: &mut [i32], ldo: usize) {
+    assert!(k > 0 && k.is_multiple_of(32) && k <= SCREEN_MOST, "{k} values a row");
     let (count, n) = (rows.len() / k, vectors.len() / k);
     assert!(rows.len() == count * k && vectors.len() == n * k, "{} codes, {} values", rows.len(), vectors.len());
     assert!(n == 0 || count == 0 || (ldo >= count && out.len() >= (n - 1) * ldo + count), "{n} x {count} of {ldo}");
-    let most = vectors.iter().map(|v| v.unsigned_abs()).max().unwrap_or(0);
-    assert!(most <= screen_max(k), "{most} over {k} values");
+    assert!(!vectors.contains(&i8::MIN), "vectors of -127 to 127");
     ffi::floats::screen(path, rows, k, vectors, out, ldo);
 }
 
-/// Largest absolute value of a vector for [`screen`] with rows of `k` values.
-pub const fn screen_max(k: usize) -> u16 {
-    let most = ((1 << 31) - 1) / (128 * (k as u64 / 16));
-    if most < 32767 { most as u16 } else { 32767 }
-}
+/// Most values of a row for [`screen`]: 255 * 127 of each fit 32 bits.
+pub const SCREEN_MOST: usize = 65_536;

@@ -164,9 +164,15 @@ impl Bench<'_> {
         let prompt = &self.tokens[..self.plan.prompt_tokens as usize];
         let mut batch = Batch::with_capacity(limits.max_batch_tokens);
         let started = Instant::now();
-        for (number, chunk) in prompt.chunks(limits.max_batch_tokens).enumerate() {
+        let last = prompt.len() as u32 - 1;
+        let positions: Vec<u32> = (0..=last).collect();
+        for chunk in positions.chunks(limits.max_batch_tokens) {
             batch.clear();
-            batch.push_run(0, (number * limits.max_batch_tokens) as u32, chunk);
+            for &pos in chunk {
+                // As an answer does: logits are wanted behind the whole prompt, and of the kind that decoding wants.
+                let logits = if pos == last { self.plan.wanted } else { Wanted::Nothing };
+                batch.push(BatchToken { token: prompt[pos as usize], pos, seq: 0, logits });
+            }
             self.decoder.decode(&batch)?;
         }
         Ok(prompt.len() as f64 / started.elapsed().as_secs_f64())

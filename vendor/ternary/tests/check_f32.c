@@ -25,9 +25,9 @@ static float number(void) { return (float)(int32_t)bits() / 1073741824.0f; }
 static float x[MOST], g[MOST], a[MOST], b[MOST], scratch[200000];
 static uint8_t packed[2 * MOST], keys[2 * MOST], values[2 * MOST], cell[2][2 * MOST];
 static int8_t codes[2][MOST];
-static int16_t shorts[MOST];
+static int8_t vectors[MOST];
 static int32_t sums[2], many[MOST];
-static int64_t wide[2][100];
+static int32_t wide[2][100];
 static uint32_t seen[400];
 
 static void same(const char *what, size_t n) {
@@ -48,7 +48,7 @@ int main(void) {
     for (int i = 0; i < MOST; i++) {
         x[i] = number() * 4, g[i] = number();
         many[i] = (int32_t)bits() >> 10;
-        shorts[i] = (int16_t)(bits() % 4001) - 2000;
+        vectors[i] = (int8_t)((int)(bits() % 255) - 127);
         codes[0][i] = codes[1][i] = (int8_t)bits();
     }
     for (int i = 0; i < 2 * MOST; i++) packed[i] = (uint8_t)bits();
@@ -117,9 +117,11 @@ int main(void) {
             same("widen", k);
         }
     for (size_t k = 32; k < 3000; k += 608) {
-        tern_f32_screen_ref(codes[0], 5, k, shorts, 3, wide[0], 6);
-        PATH(tern_f32_screen)(codes[0], 5, k, shorts, 3, wide[1], 6);
-        same_bytes("screen", wide[0], wide[1], sizeof wide[0]);
+        for (size_t n = 1; n < 8; n++) {
+            tern_f32_screen_ref(codes[0], 6, k, vectors, n, wide[0], 7);
+            PATH(tern_f32_screen)(codes[0], 6, k, vectors, n, wide[1], 7);
+            same_bytes("screen", wide[0], wide[1], sizeof wide[0]);
+        }
     }
     static const size_t shapes[][3] = {{1, 4, 128}, {1, 1, 64}, {9, 3, 80}, {2, 5, 100}, {1, 2, 17}, {3, 2, 32}, {1, 7, 96}};
     for (int i = 0; i < 400; i++) seen[i] = (uint32_t)(i < 200 ? i : 599 - i);

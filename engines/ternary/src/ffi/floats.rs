@@ -46,7 +46,7 @@ type Rows = unsafe extern "C" fn(
     ldo: usize,
 );
 type Screen =
-    unsafe extern "C" fn(rows: *const i8, count: usize, k: usize, h: *const i16, n: usize, d: *mut i64, ldd: usize);
+    unsafe extern "C" fn(rows: *const i8, count: usize, k: usize, h: *const i8, n: usize, d: *mut i32, ldd: usize);
 
 /// The implementations of a path.
 struct Kernels {
@@ -106,7 +106,7 @@ macro_rules! kernels {
                 out: *mut f32,
                 ldo: usize,
             );
-            fn $screen(rows: *const i8, count: usize, k: usize, h: *const i16, n: usize, d: *mut i64, ldd: usize);
+            fn $screen(rows: *const i8, count: usize, k: usize, h: *const i8, n: usize, d: *mut i32, ldd: usize);
         }
         static $table: Kernels = Kernels {
             norm: $norm,
@@ -250,7 +250,7 @@ pub fn rows(path: Path, kind: RowKind, rows: &[u8], k: usize, vectors: &[f32], o
     }
 }
 
-pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i16], out: &mut [i64], ldo: usize) {
+pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i8], out: &mut [i32], ldo: usize) {
     let (count, n) = (rows.len() / k, vectors.len() / k);
     // SAFETY: `crate::floats` has checked that rows and vectors are of `k` values, and that there is room for `n` rows of
     // `count` results, `ldo` apart.
