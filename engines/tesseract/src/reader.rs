@@ -188,7 +188,7 @@ fn orientation(answer: &str) -> Option<u16> {
     let value = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let sure: f32 = value("Orientation confidence")?.parse().ok()?;
     let degrees: u16 = value("Rotate")?.parse().ok()?;
-    (sure >= SURE && degrees % 90 == 0 && degrees < 360).then_some(degrees)
+    (sure >= SURE && degrees.is_multiple_of(90) && degrees < 360).then_some(degrees)
 }
 
 /// The image as a PNM file is this and its pixels.
