@@ -151,6 +151,7 @@ mod tests {
         assert_eq!(headers["cache-control"], "no-cache");
         assert_eq!(headers["content-type"], "text/html; charset=utf-8");
         let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("media-src 'self' blob:;"), "{policy}");
         assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
         let (_, headers, body) = get("/assets/a-1f.js", &[]).await;
         assert_eq!(body, "let a");
@@ -177,7 +178,10 @@ mod tests {
         for path in ["/chat", "/chat/", "/chat/conv_1", "/compare", "/compare/cmp_1?x=1"] {
             assert!(is(Method::GET, path, "*/*"), "{path}");
         }
-        assert!(is(Method::GET, "/models", "text/html,*/*;q=0.8") && !is(Method::GET, "/models", "application/json"));
+        for path in ["/models", "/entities", "/ocr", "/vision", "/speech"] {
+            let (browser, client) = ("text/html,*/*;q=0.8", "application/json");
+            assert!(is(Method::GET, path, browser) && !is(Method::GET, path, client), "{path}");
+        }
         for path in ["/chat/completions", "/chat/a/b", "/v1/models", "/models/x", "/nothing", "/chats"] {
             assert!(!is(Method::GET, path, "text/html"), "{path}");
         }

@@ -1,10 +1,16 @@
 import { describe, expect, it } from "vitest";
+import served from "../../src/api/page.rs?raw";
 import { TASKS, type Tab, offered } from "./tabs";
 
 const tab = (needs: Partial<Tab>): Tab => ({ id: "x", page: () => Promise.reject(new Error("not opened")), ...needs });
 const models = [{ capabilities: ["completion", "chat"] }, { capabilities: ["ner"] }];
 
 const known = (features: string[] | null, given: typeof models | null, catalogue: { name: string }[] | null = null) => ({ features, models: given, catalogue });
+
+it("is at an address that the server knows", () => {
+  const paths = /const TAB_PATHS: [^=]*= (\[[^\]]*\])/.exec(served)![1]!;
+  expect(JSON.parse(paths)).toEqual(TASKS.map(({ id }) => id).sort());
+});
 
 describe("a tab is offered", () => {
   it("always where it needs nothing", () => expect(offered(tab({}), known(null, null))).toBe(true));
