@@ -5,7 +5,7 @@ use futures_util::{FutureExt, Stream, future::BoxFuture, stream};
 use poem_openapi::{ApiResponse, OpenApi, ResponseContent, payload::PlainText};
 use tern_engine::{
     Capability, EngineError, Transcriber,
-    tasks::{Cancelled, SAMPLE_RATE, TranscribeOptions, Transcript},
+    tasks::{Cancelled, SAMPLE_RATE, Segment, TranscribeOptions, Transcript},
 };
 use tern_media::audio::{self, AudioError, AudioLimits};
 use tern_registry::Lease;
@@ -56,7 +56,8 @@ impl AudioApi {
     /// Turn speech into text
     ///
     /// `json` and `verbose_json` are answered as JSON, `text`, `srt` and `vtt` as text, and with `stream` come events:
-    /// `transcript.text.delta` for each segment, then `transcript.text.done`. The recording is held in memory and kept nowhere.
+    /// `transcript.text.delta` for each segment, then `transcript.text.done`. With `verbose_json` a `transcript.text.segment`
+    /// follows each delta, and the last event has what the answer in one piece would have. The recording is held in memory and kept nowhere.
     #[oai(path = "/audio/transcriptions", method = "post", operation_id = "createTranscription")]
     async fn transcriptions(&self, request: FormBody<AudioRequest>) -> Result<AudioReply, ErrorReply> {
         Ok(AudioReply::Ok(transcribe(&self.0, request.0, false).await?))
@@ -89,7 +90,8 @@ async fn transcribe(state: &State, request: AudioRequest, translate: bool) -> Re
         words: request.granularities.contains(&Granularity::Word),
     };
     if request.stream {
-        return Ok(AudioContent::Stream(EventStream::new(events(lease, samples, options, seconds))));
+        let verbose = (request.format == Format::VerboseJson).then_some((request.granularities, translate));
+        return Ok(AudioContent::Stream(EventStream::new(events(lease, samples, options, seconds, verbose))));
     }
     let run = lease
         .transcriber()?
@@ -142,57 +144,72 @@ fn written(
     translate: bool,
 ) -> AudioContent {
     let text = whole(transcript);
-    let seconds = (seconds * 100.0).round() / 100.0;
-    let plain = Transcription {
-        task: None,
-        language: None,
-        duration: None,
-        text,
-        segments: None,
-        words: None,
-        usage: DurationUsage::new(seconds),
-    };
     match format {
-        Format::Json => AudioContent::Json(ApiJson(plain)),
-        Format::Text => AudioContent::Text(PlainText(plain.text + "\n")),
+        Format::Json => AudioContent::Json(ApiJson(Transcription {
+            task: None,
+            language: None,
+            duration: None,
+            text,
+            segments: None,
+            words: None,
+            usage: DurationUsage::new(hundredths_of(seconds)),
+        })),
+        Format::Text => AudioContent::Text(PlainText(text + "\n")),
         Format::Srt => AudioContent::Text(PlainText(subtitles::srt(&transcript.segments))),
         Format::Vtt => AudioContent::Text(PlainText(subtitles::vtt(&transcript.segments))),
-        Format::VerboseJson => {
-            let words = granularities.contains(&Granularity::Word);
-            let segments = !words || granularities.contains(&Granularity::Segment);
-            let each = transcript.segments.iter();
-            AudioContent::Json(ApiJson(Transcription {
-                task: Some(if translate { "translate" } else { "transcribe" }.into()),
-                language: Some(languages::name(&transcript.language).into()),
-                duration: Some(seconds),
-                segments: segments
-                    .then(|| each.clone().zip(0..).map(|(one, id)| TranscriptionSegment::new(one, id)).collect()),
-                words: words.then(|| each.flat_map(|segment| &segment.words).map(Into::into).collect()),
-                ..plain
-            }))
-        }
+        Format::VerboseJson => AudioContent::Json(ApiJson(verbose_json(transcript, granularities, seconds, translate))),
     }
 }
 
-/// The events of a transcription, which runs as long as someone takes them.
+fn hundredths_of(seconds: f64) -> f64 {
+    (seconds * 100.0).round() / 100.0
+}
+
+fn verbose_json(
+    transcript: &Transcript,
+    granularities: &[Granularity],
+    seconds: f64,
+    translate: bool,
+) -> Transcription {
+    let words = granularities.contains(&Granularity::Word);
+    let segments = !words || granularities.contains(&Granularity::Segment);
+    let each = transcript.segments.iter();
+    let seconds = hundredths_of(seconds);
+    Transcription {
+        task: Some(if translate { "translate" } else { "transcribe" }.into()),
+        language: Some(languages::name(&transcript.language).into()),
+        duration: Some(seconds),
+        text: whole(transcript),
+        segments: segments.then(|| each.clone().zip(0..).map(|(one, id)| TranscriptionSegment::new(one, id)).collect()),
+        words: words.then(|| each.flat_map(|segment| &segment.words).map(Into::into).collect()),
+        usage: DurationUsage::new(seconds),
+    }
+}
+
+/// The events of a transcription, which runs as long as someone takes them. `verbose`: with times, of these granularities,
+/// and whether it is a translation.
 fn events(
     lease: Lease,
     samples: Vec<f32>,
     options: TranscribeOptions,
     seconds: f64,
+    verbose: Option<(Vec<Granularity>, bool)>,
 ) -> impl Stream<Item = Bytes> + Send + 'static {
     // As many as there are segments, of a recording whose length is bounded.
     let (send, frames) = mpsc::unbounded_channel();
     let job = move |model: &mut (dyn Transcriber + 'static), cancelled: Cancelled<'_>| -> Result<(), EngineError> {
-        let mut begun = false;
+        let mut count = 0;
         let transcript = model.transcribe(
             &samples,
             &options,
             &mut |segment, _| {
-                let text = if begun { segment.text.as_str() } else { segment.text.trim_start() };
-                begun = true;
+                let text = if count > 0 { segment.text.as_str() } else { segment.text.trim_start() };
                 // Nobody listens any more: the next look at `cancelled` ends it.
                 let _ = send.send(data(&event("transcript.text.delta", Some(text.into()), None, None)));
+                if verbose.is_some() {
+                    let _ = send.send(data(&segment_event(segment, count)));
+                }
+                count += 1;
             },
             cancelled,
         )?;
@@ -204,7 +221,12 @@ fn events(
             output_tokens,
             total_tokens: input_tokens + output_tokens,
         };
-        let done = event("transcript.text.done", None, Some(whole(&transcript)), Some(usage));
+        let mut done = event("transcript.text.done", None, Some(whole(&transcript)), Some(usage));
+        if let Some((granularities, translate)) = &verbose {
+            let all = verbose_json(&transcript, granularities, seconds, *translate);
+            (done.language, done.duration) = (all.language, all.duration);
+            (done.segments, done.words) = (all.segments, all.words);
+        }
         let _ = send.send(data(&done));
         Ok(())
     };
@@ -240,5 +262,17 @@ async fn next(running: Option<Running>) -> Option<(Bytes, Option<Running>)> {
 }
 
 fn event(kind: &str, delta: Option<String>, text: Option<String>, usage: Option<TokenUsage>) -> TranscriptEvent {
-    TranscriptEvent { kind: kind.into(), delta, text, usage }
+    TranscriptEvent { kind: kind.into(), delta, text, usage, ..TranscriptEvent::default() }
+}
+
+fn segment_event(segment: &Segment, id: u32) -> TranscriptEvent {
+    let TranscriptionSegment { start, end, text, .. } = TranscriptionSegment::new(segment, id);
+    TranscriptEvent {
+        kind: "transcript.text.segment".into(),
+        text: Some(text),
+        id: Some(id),
+        start: Some(start),
+        end: Some(end),
+        ..TranscriptEvent::default()
+    }
 }

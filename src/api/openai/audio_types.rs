@@ -121,7 +121,7 @@ impl FromForm for AudioRequest {
             name: "stream",
             kind: FieldKind::Boolean,
             required: false,
-            about: "Send each segment as an event when it is understood; with `json` and `text`.",
+            about: "Send each segment as an event when it is understood; with `json`, `text` and `verbose_json`, which adds times.",
         },
         FormField {
             name: "include",
@@ -157,8 +157,8 @@ impl FromForm for AudioRequest {
             let message = "timestamp_granularities takes response_format verbose_json, which has a place for times";
             return Err(ApiError::invalid("timestamp_granularities", message));
         }
-        if request.stream && !matches!(request.format, Format::Json | Format::Text) {
-            return Err(ApiError::invalid("stream", "stream takes response_format json or text"));
+        if request.stream && matches!(request.format, Format::Srt | Format::Vtt) {
+            return Err(ApiError::invalid("stream", "stream takes response_format json, text or verbose_json"));
         }
         Ok(request)
     }
@@ -283,19 +283,40 @@ pub(crate) fn hundredths(value: f32) -> f64 {
 }
 
 /// An event of a streamed transcription.
-#[derive(Debug, Object, Serialize)]
+#[derive(Debug, Default, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct TranscriptEvent {
-    /// `transcript.text.delta` or `transcript.text.done`.
+    /// `transcript.text.delta` or `transcript.text.done`; with `verbose_json` also `transcript.text.segment`.
     #[oai(rename = "type")]
     #[serde(rename = "type")]
     pub kind: String,
     /// Text to append.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta: Option<String>,
-    /// The whole text, at the end.
+    /// The whole text, at the end; of a segment, what is said in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Of a segment: its place, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// Of a segment, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
+    /// Of a segment, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<f64>,
+    /// At the end, with `verbose_json`: name of the language spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// At the end, with `verbose_json`: seconds of the recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<f64>,
+    /// At the end, with `verbose_json`, unless times of words alone are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<Vec<TranscriptionSegment>>,
+    /// At the end, with `verbose_json`, where times of words are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<TranscriptionWord>>,
     /// Token counts, at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<TokenUsage>,

@@ -107,6 +107,27 @@ async fn a_stream_sends_each_segment_and_then_the_whole() {
 }
 
 #[tokio::test]
+async fn a_verbose_stream_has_times_as_soon_as_they_are_known() {
+    let app = App::start();
+    let fields = [
+        ("model", "echo-speech"),
+        ("stream", "true"),
+        ("response_format", "verbose_json"),
+        ("timestamp_granularities[]", "segment"),
+        ("timestamp_granularities[]", "word"),
+    ];
+    let answer = ask(&app, TRANSCRIPTIONS, &fields).await;
+    let events: Vec<Value> = answer.events().iter().filter_map(|event| event.data().cloned()).collect();
+    let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let [delta, segment, done] = ["delta", "segment", "done"].map(|kind| format!("transcript.text.{kind}"));
+    assert_eq!(kinds, [&delta, &segment, &delta, &segment, &done]);
+    assert_eq!((&events[3]["id"], &events[3]["start"], &events[3]["end"]), (&json!(1), &json!(1.0), &json!(1.5)));
+    assert_eq!((&events[4]["language"], &events[4]["duration"]), (&json!("english"), &json!(1.5)));
+    assert_eq!(events[4]["segments"].as_array().unwrap().len(), 2);
+    assert_eq!(events[4]["words"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn translations_are_in_english() {
     let app = App::start();
     let fields = [("model", "echo-speech"), ("response_format", "verbose_json")];
