@@ -95,7 +95,7 @@ async fn the_best_documents_come_with_their_texts_when_asked_for() {
 #[tokio::test]
 async fn what_cannot_be_ranked_is_refused() {
     let app = App::start();
-    let refused = async |more: Value, code: &str, param: &str| {
+    let refused = async |more: Value, code: &'static str, param: &'static str| {
         app.post("/v1/rerank", with(birds(), more)).await.refused(400, code, param)
     };
     refused(json!({"query": ""}), "invalid_value", "query").await;

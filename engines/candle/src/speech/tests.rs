@@ -255,7 +255,7 @@ fn timestamps_come_in_pairs_and_never_go_back() {
     // A time behind text: its other half or the end.
     let (text, times, end) = allowed(&[begin + 3, 70, begin + 9]);
     assert_eq!((text, times[0], end), (false, begin + 9, true));
-    assert_eq!(allowed(&[begin + 3, 70, begin + 9, begin + 9]).1, []);
+    assert_eq!(allowed(&[begin + 3, 70, begin + 9, begin + 9]).1, Vec::<u32>::new());
 }
 
 #[test]
