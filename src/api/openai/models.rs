@@ -2,7 +2,6 @@
 
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;
-use tern_engine::Capability;
 use tern_registry::{LoadState, ModelStatus};
 
 use crate::{
