@@ -261,7 +261,7 @@ fn merged(header: &Header) -> Result<(), Problem> {
     let (Some(first), Some(second)) = (shape("mm.0.weight"), shape("mm.2.weight")) else {
         return Err(Invalid("the tensors mm.0.weight and mm.2.weight are needed".into()));
     };
-    let ([columns, inner], [taken, given]) = (first[..], second[..]) else {
+    let (&[columns, inner], &[taken, given]) = (first.as_slice(), second.as_slice()) else {
         return Err(Invalid("mm.0.weight and mm.2.weight must be matrices".into()));
     };
     if columns != 4 * width || taken != inner {
