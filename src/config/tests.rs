@@ -64,6 +64,9 @@ fn every_flag_of_serve_is_a_key_of_the_file() {
         ("data-dir", "\"data\""),
         ("models-dir", "\"/models\""),
         ("models", "{ mine = \"m.gguf\" }"),
+        ("mmprojs", "{ mine = \"p.gguf\" }"),
+        ("allow-image-urls", "true"),
+        ("tesseract", "\"off\""),
         ("log", "\"debug\""),
         ("log-format", "\"json\""),
     ];

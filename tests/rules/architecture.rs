@@ -146,7 +146,8 @@ fn the_store_depends_on_no_crate_of_ours_and_knows_neither_tokio_nor_http() {
 }
 
 /// What engines are made of: no engines themselves, and free to be used by several.
-const OF_ENGINES: [&str; 4] = ["tern-engine", "tern-gguf", "tern-ternary", "tern-tokenizer"];
+const OF_ENGINES: [&str; 6] =
+    ["tern-bitnet-file", "tern-engine", "tern-folder", "tern-gguf", "tern-ternary", "tern-tokenizer"];
 
 #[test]
 fn engine_crates_are_known_to_the_registry_alone() {
@@ -160,7 +161,7 @@ fn engine_crates_are_known_to_the_registry_alone() {
 
 #[test]
 fn one_file_names_the_engine_crates() {
-    let engines = ["tern_bitnet", "tern_llama", "tern_echo"];
+    let engines = ["tern_bitnet::", "tern_candle", "tern_llama", "tern_echo", "tern_tesseract"];
     let naming: Vec<_> = files("src", ".rs")
         .into_iter()
         // What is served may not name them; tests and examples may.

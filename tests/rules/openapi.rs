@@ -27,6 +27,8 @@ struct Example {
     path: Option<String>,
     /// Body of the request.
     request: Option<Value>,
+    /// Fields of a form, in place of a body; with them goes a file, a recording of one second.
+    form: Option<BTreeMap<String, String>>,
     /// Status of the answer.
     status: u16,
     /// Media type of the answer.
@@ -155,7 +157,10 @@ fn try_out(server: &Running, example: &Example) -> Option<String> {
     let (method, path) = example.operation.split_once(' ').unwrap();
     let path = &*fill(example.path.as_deref().unwrap_or(path), &taken);
     let body = example.request.as_ref().map(|body| fill(&body.to_string(), &taken));
-    let answer = server.ask(method, path, body.as_deref());
+    let answer = match &example.form {
+        None => server.ask(method, path, body.as_deref()),
+        Some(fields) => server.send(method, path, "multipart/form-data; boundary=XX", &form(fields)),
+    };
     let mut wrong = Vec::new();
     let mut expect = |what: &str, expected: &Value, found: Option<&Value>| {
         if found != Some(expected) {
@@ -178,6 +183,21 @@ fn try_out(server: &Running, example: &Example) -> Option<String> {
     (!wrong.is_empty()).then(|| {
         format!("{summary}\n{}\n> {method} {path} {sent}\n< {status} {media_type}\n{received}", wrong.join("\n"))
     })
+}
+
+/// A form with these fields and a recording: one second of silence in 8 bits, 8000 samples.
+fn form(fields: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        body.extend(format!("--XX\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+    }
+    body.extend(b"--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n");
+    let number = |value: u32| value.to_le_bytes();
+    body.extend([b"RIFF", &number(8036), b"WAVE", b"fmt ", &number(16), &number(1 << 16 | 1), &number(8000)].concat());
+    body.extend([number(8000), number(8 << 16 | 1), *b"data", number(8000)].concat());
+    body.extend([0x80; 8000]);
+    body.extend(b"\r\n--XX--\r\n");
+    body
 }
 
 /// The events of a stream as an array; `[DONE]` as a string.

@@ -75,15 +75,20 @@ impl Running {
 
     /// One exchange, in HTTP/1.0: the answer ends with the connection, so that a stream needs no decoding.
     pub fn ask(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        self.send(method, path, "application/json", body.unwrap_or_default().as_bytes())
+    }
+
+    /// As [`Running::ask`], with a body of any kind.
+    pub fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answer {
         let mut socket = TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let body = body.unwrap_or_default();
         let length = body.len();
         write!(
             socket,
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
         )
         .unwrap();
+        socket.write_all(body).unwrap();
         let mut raw = Vec::new();
         socket.read_to_end(&mut raw).unwrap();
         let raw = String::from_utf8_lossy(&raw).into_owned();

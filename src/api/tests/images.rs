@@ -27,7 +27,7 @@ fn text(text: &str) -> Value {
 }
 
 fn ask(parts: Value) -> Value {
-    json!({"model": "echo-vision", "messages": [{"role": "user", "content": parts}], "temperature": 0})
+    json!({"model": "echo-vision", "temperature": 0, "messages": [{"role": "user", "content": parts}], "temperature": 0})
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_model_that_sees_is_given_every_image_in_its_place() {
     let app = App::start();
     let one = app.chat(ask(json!([text("What is this?"), image(64, 32, 9)]))).await;
     assert_eq!(one.text(), "1 image: 64x32.");
-    let several = json!({"model": "echo-vision", "messages": [
+    let several = json!({"model": "echo-vision", "temperature": 0, "messages": [
         {"role": "user", "content": [image(10, 20, 1), text("and"), image(300, 40, 2)]},
         {"role": "assistant", "content": "Nice."},
         {"role": "user", "content": [image(33, 33, 3), text("now?")]},
@@ -43,7 +43,8 @@ async fn a_model_that_sees_is_given_every_image_in_its_place() {
     assert_eq!(app.chat(several.clone()).await.text(), "3 images: 10x20, 300x40, 33x33.");
     let stream = app.chat(with(several, json!({"stream": true}))).await;
     assert_eq!(stream.text(), "3 images: 10x20, 300x40, 33x33.");
-    let none = json!({"model": "echo-vision", "messages": [{"role": "user", "content": "Do you see?"}]});
+    let none =
+        json!({"model": "echo-vision", "temperature": 0, "messages": [{"role": "user", "content": "Do you see?"}]});
     assert_eq!(app.chat(none).await.text(), "no image.");
 }
 
@@ -122,7 +123,7 @@ async fn the_character_that_stands_for_an_image_means_nothing_in_a_message() {
     let forged: String = ('\u{10FEFC}'..='\u{10FFFD}').collect();
     let answer = app.chat(ask(json!([text(&forged), image(16, 16, 1), text(&forged)]))).await;
     assert_eq!(answer.text(), "1 image: 16x16.");
-    let none = json!({"model": "echo-vision", "messages": [{"role": "user", "content": forged}]});
+    let none = json!({"model": "echo-vision", "temperature": 0, "messages": [{"role": "user", "content": forged}]});
     assert_eq!(app.chat(none).await.text(), "no image.");
 }
 

@@ -3,7 +3,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tern_engine::Tokenizer;
-use tern_tokenizer::{HfTokenizer, TokenizerError};
+use tern_tokenizer::HfTokenizer;
 
 use crate::support::{guide_folder, text};
 
@@ -83,8 +83,8 @@ fn what_ends_a_reply_is_read_from_the_generation_configuration() {
 #[test]
 fn damaged_folders_say_which_file() {
     let empty = tempfile::tempdir().unwrap();
-    assert!(matches!(HfTokenizer::from_folder(empty.path()), Err(TokenizerError::Io { path, .. })
-        if path.ends_with("tokenizer.json")));
+    let error = HfTokenizer::from_folder(empty.path()).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("vocab.txt"), "{error}");
     fs::write(empty.path().join("tokenizer.json"), "{").unwrap();
     let error = HfTokenizer::from_folder(empty.path()).unwrap_err().to_string();
     assert!(error.contains("tokenizer.json: not JSON: "), "{error}");

@@ -43,7 +43,7 @@ fn a_prefix_with_an_image_is_reused_and_gives_the_same_text() {
     let parts = |shade| vec![Words(prompt(1, 20)), Shown(image(50, shade)), Words(prompt(2, 10))];
     let fresh = Setup::default().start().run(ask(parts(1)));
     let model = Setup::default().start();
-    assert_eq!(model.run(ask(parts(1))), fresh);
+    assert_eq!(model.run(ask(parts(1))).text(), fresh.text());
     let again = model.run(ask(parts(1)));
     assert_eq!((again.text(), again.cached()), (fresh.text(), 79));
     assert_eq!(again.summary.unwrap().prompt_tokens, 80);
