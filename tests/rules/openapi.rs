@@ -193,8 +193,12 @@ fn form(fields: &BTreeMap<String, String>) -> Vec<u8> {
     }
     body.extend(b"--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n");
     let number = |value: u32| value.to_le_bytes();
-    body.extend([b"RIFF", &number(8036), b"WAVE", b"fmt ", &number(16), &number(1 << 16 | 1), &number(8000)].concat());
-    body.extend([number(8000), number(8 << 16 | 1), *b"data", number(8000)].concat());
+    for part in [*b"RIFF", number(8036), *b"WAVE", *b"fmt ", number(16), number(1 << 16 | 1), number(8000)] {
+        body.extend(part);
+    }
+    for part in [number(8000), number(8 << 16 | 1), *b"data", number(8000)] {
+        body.extend(part);
+    }
     body.extend([0x80; 8000]);
     body.extend(b"\r\n--XX--\r\n");
     body
