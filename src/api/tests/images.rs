@@ -42,7 +42,7 @@ async fn a_model_that_sees_is_given_every_image_in_its_place() {
     ]});
     assert_eq!(app.chat(several.clone()).await.text(), "3 images: 10x20, 300x40, 33x33.");
     let stream = app.chat(with(several, json!({"stream": true}))).await;
-    assert_eq!(stream.text(), "3 images: 10x20, 300x40, 33x33.");
+    assert_eq!(stream.said(0), "3 images: 10x20, 300x40, 33x33.");
     let none =
         json!({"model": "echo-vision", "temperature": 0, "messages": [{"role": "user", "content": "Do you see?"}]});
     assert_eq!(app.chat(none).await.text(), "no image.");
