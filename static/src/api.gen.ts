@@ -79,7 +79,7 @@ export interface paths {
         /**
          * Create embeddings
          * @description Gives each text a vector of length one; texts of like meaning get vectors of like direction. Needs an embedding
-         *     model: a GGUF file of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
+         *     model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
          */
         post: operations["createEmbedding"];
         delete?: never;
@@ -572,7 +572,8 @@ export interface paths {
         /**
          * Import conversations
          * @description Takes an export of this server (JSON), of ChatGPT (`conversations.json`) or of Open WebUI; which it is, is seen by its
-         *     shape. What is here already is imported again, under new ids.
+         *     shape. What is here already is imported again, under new ids. A file may have 256 MiB, also where the server takes
+         *     smaller bodies only.
          */
         post: operations["importConversations"];
         delete?: never;
@@ -609,6 +610,193 @@ export interface paths {
         get: operations["storeStatus"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ocr": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether text can be read, and in which languages */
+        get: operations["ocrStatus"];
+        put?: never;
+        /**
+         * Read the text of an image
+         * @description The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is read and kept
+         *     nowhere. Lines come in reading order; corners are pixels of the image as it was sent, turned by its EXIF orientation.
+         */
+        post: operations["readImage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/caption": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Describe an image, or answer a question about it
+         * @description The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is looked at and kept
+         *     nowhere.
+         */
+        post: operations["captionImage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn speech into text
+         * @description `json` and `verbose_json` are answered as JSON, `text`, `srt` and `vtt` as text, and with `stream` come events:
+         *     `transcript.text.delta` for each segment, then `transcript.text.done`. With `verbose_json` a `transcript.text.segment`
+         *     follows each delta, and the last event has what the answer in one piece would have. The recording is held in memory and kept nowhere.
+         */
+        post: operations["createTranscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/translations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn speech into English text
+         * @description As transcriptions, from any language the model knows. English-only models cannot.
+         */
+        post: operations["createTranslation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find names in texts
+         * @description People, organisations, places and other names, with their places in the text. Texts of any length: long ones are read in
+         *     windows that overlap.
+         */
+        post: operations["findNames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find names in texts, beside OpenAI's paths
+         * @description The same as `POST /api/ner`.
+         */
+        post: operations["findNamesV1"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order documents by relevance
+         * @description Scores each document for the query with a cross-encoder. A pair that does not fit the model is an error with both
+         *     numbers; nothing is cut.
+         */
+        post: operations["rerank"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order documents by relevance, at Cohere's path
+         * @description The same as `POST /v1/rerank`.
+         */
+        post: operations["rerankV2"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order documents by relevance, without a version
+         * @description The same as `POST /v1/rerank`.
+         */
+        post: operations["rerankPlain"];
         delete?: never;
         options?: never;
         head?: never;
@@ -808,6 +996,11 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * @description How the labels of a word's pieces become the label of the word.
+         * @enum {string}
+         */
+        AggregationStrategy: "simple" | "first" | "average" | "max";
+        /**
          * Answer
          * @description What made an answer.
          */
@@ -1005,6 +1198,53 @@ export interface components {
         BranchRequest: {
             /** @description The last message of the copy. */
             message: string;
+        };
+        /**
+         * CaptionRequest
+         * @description An image, and what to say about it.
+         * @example {
+         *       "image": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAJYAAAAgAQAAAADY6bwnAAAArklEQVR42sWSvQqCYBSGn8+kKbC1pRybgraGKAnau5L2pr7R2+hG4gvd8xJ00lXcpDgNakhGjp3p8PCe83J+lPAZT4tu/I9FGWUGotxfOrtJVDHq80ggBPLz3q+g3FN9ShEpzMYeiIg8LHJ3algDTrw6vmsvyE5DpD2/Zk58q7okusd3awCYxT1zHMziGsC8rVtqwhImXou5HgEwbhaj6luWw+4tyy97tltM/ekPXhi5NHwoWLTGAAAAAElFTkSuQmCC"
+         *     }
+         */
+        CaptionRequest: {
+            /** @description Model id, as `GET /v1/models` lists them; without it one in memory, or the smallest that can do this. */
+            model?: string | null;
+            /** @description The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50 megapixels. */
+            image?: string | null;
+            /** @description Words that the caption begins with, such as `a photo of`. */
+            prompt?: string | null;
+            /** @description Answer this question instead; takes a model that was trained for it. */
+            question?: string | null;
+            /**
+             * Format: uint32
+             * @description Most tokens of the answer, 1 to 500. Default 50.
+             */
+            max_tokens?: number | null;
+        };
+        /**
+         * CaptionResult
+         * @description What was said.
+         */
+        CaptionResult: {
+            /** @description Model that said it. */
+            model: string;
+            /** @description The caption, or the answer. */
+            text: string;
+            /** @description Token counts. */
+            usage: components["schemas"]["CaptionUsage"] & unknown;
+            /** @description How long it took. */
+            timings: components["schemas"]["TaskTimings"] & unknown;
+        };
+        /**
+         * CaptionUsage
+         * @description Token counts.
+         */
+        CaptionUsage: {
+            /**
+             * Format: uint32
+             * @description Tokens that were generated, without those of the prompt.
+             */
+            completion_tokens: number;
         };
         /**
          * CatalogEntry
@@ -1231,6 +1471,15 @@ export interface components {
              *     outcome: never more than the exact value. Null as `top1_agreement`.
              */
             kl?: number | null;
+            /**
+             * Format: double
+             * @description How alike this answer and the reference's are in meaning: the cosine of the angle between the vectors that an
+             *     embedding model gives them, 1 for the same direction. Reasoning does not count. Null for the reference, and without an
+             *     embedding model.
+             */
+            similarity?: number | null;
+            /** @description The embedding model whose vectors these are: figures compare within one model only. */
+            similarity_model?: string | null;
             /** @description Why figures of quality are missing. */
             quality_note?: string | null;
             /** @description For each assertion whether it holds; a text says why that is not known. */
@@ -1765,6 +2014,8 @@ export interface components {
             prompt?: string | null;
             /** @description Instructions in front of every prompt. */
             system_prompt?: string | null;
+            /** @description Text files that come with every prompt, as with a message of a chat; 2 MiB in all. */
+            attachments?: components["schemas"]["SentFile"][] | null;
             /** @description 1 to 6 columns. */
             columns: components["schemas"]["CompareColumn"][];
             /**
@@ -1800,10 +2051,15 @@ export interface components {
             /** @description What must hold for every answer; 50 at most. */
             assertions?: components["schemas"]["CompareAssertion"][] | null;
             /**
-             * @description Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`. Each text is read once more by its model,
-             *     untimed. Default true.
+             * @description Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`, `similarity`. Each text is read once more
+             *     by its model, untimed. Default true.
              */
             quality?: boolean | null;
+            /**
+             * @description Embedding model for `similarity`. Default: one that is in memory, or else the smallest; without any there is no
+             *     `similarity`.
+             */
+            embedding_model?: string | null;
         };
         /**
          * CompareResults
@@ -1963,7 +2219,7 @@ export interface components {
         ComparisonList: {
             /** @description `list`. */
             object: string;
-            /** @description The part, newest first, without results. */
+            /** @description The part, newest first, without results and without what is in their files. */
             data: components["schemas"]["Comparison"][];
             /** @description Whether more follow: ask again with `before` set to the last id. */
             has_more: boolean;
@@ -2126,15 +2382,17 @@ export interface components {
         Content: string | components["schemas"]["ContentPart"][];
         /**
          * ContentPart
-         * @description A part of a message: `text` or `refusal`; others are refused by name.
+         * @description A part of a message: `text`, `image_url` or `refusal`; others are refused by name.
          */
         ContentPart: {
-            /** @description `text`, or another type. */
+            /** @description `text`, `image_url`, or another type. */
             type: string;
             /** @description Text of a `text` part. */
             text?: string | null;
             /** @description Text of a `refusal` part. */
             refusal?: string | null;
+            /** @description The image of an `image_url` part, for models that can see. */
+            image_url?: (components["schemas"]["ImageRef"] & unknown) | null;
         };
         /**
          * ContinueRequest
@@ -2309,6 +2567,19 @@ export interface components {
             prompt: string;
         };
         /**
+         * DurationUsage
+         * @description How much was heard.
+         */
+        DurationUsage: {
+            /** @description `duration`. */
+            type: string;
+            /**
+             * Format: double
+             * @description Seconds of the recording.
+             */
+            seconds: number;
+        };
+        /**
          * Embedding
          * @description One vector.
          */
@@ -2418,6 +2689,20 @@ export interface components {
             version: string;
             /** @description Models in memory. */
             loaded: string[];
+        };
+        ImageRef: string | components["schemas"]["ImageUrl"];
+        /**
+         * ImageUrl
+         * @description An image by its URL.
+         */
+        ImageUrl: {
+            /**
+             * @description `data:image/png;base64,...` (PNG, JPEG, WebP, GIF, TIFF, BMP; the first picture of several), or with
+             *     `--allow-image-urls` an `http` or `https` URL.
+             */
+            url: string;
+            /** @description Accepted; every model sees as much as it can. */
+            detail?: string | null;
         };
         /**
          * ImportResult
@@ -2622,6 +2907,123 @@ export interface components {
             progress: number;
         };
         /**
+         * NerEntity
+         * @description A name.
+         */
+        NerEntity: {
+            /** @description `PER`, `ORG`, `LOC`, `MISC`, or what the model calls it. */
+            entity_group: string;
+            /** @description As the text has it. */
+            word: string;
+            /**
+             * Format: double
+             * @description Mean probability, 0 to 1.
+             */
+            score: number;
+            /**
+             * Format: uint32
+             * @description First character in the text, counted in Unicode code points.
+             */
+            start: number;
+            /**
+             * Format: uint32
+             * @description Character behind the last.
+             */
+            end: number;
+            /**
+             * Format: uint32
+             * @description First byte in the text, counted in UTF-8.
+             */
+            byte_start: number;
+            /**
+             * Format: uint32
+             * @description Byte behind the last.
+             */
+            byte_end: number;
+        };
+        NerInput: string | string[];
+        /**
+         * NerList
+         * @description What was found.
+         */
+        NerList: {
+            /** @description `list`. */
+            object: string;
+            /** @description Model that read. */
+            model: string;
+            /** @description One entry a text, in their order. */
+            data: components["schemas"]["NerResult"][];
+            /** @description Token counts. */
+            usage: components["schemas"]["NerUsage"] & unknown;
+            /** @description Times. */
+            timings: components["schemas"]["NerTimings"] & unknown;
+        };
+        /**
+         * NerRequest
+         * @description Texts to find names in.
+         * @example {
+         *       "input": "Ada Lovelace worked in London."
+         *     }
+         */
+        NerRequest: {
+            /** @description Model id, as `GET /v1/models` lists them. Without: a loaded one that can, or the smallest. */
+            model?: string | null;
+            /** @description A text of any length, or several. */
+            input?: (components["schemas"]["NerInput"] & unknown) | null;
+            /** @description `simple`, `first`, `average` or `max`, as in transformers. Default `simple`. */
+            aggregation_strategy?: (components["schemas"]["AggregationStrategy"] & unknown) | null;
+            /**
+             * Format: double
+             * @description Leave out names with a lower score, 0 to 1.
+             */
+            min_score?: number | null;
+        };
+        /**
+         * NerResult
+         * @description What was found in one text.
+         */
+        NerResult: {
+            /**
+             * Format: uint32
+             * @description Which text, from 0.
+             */
+            index: number;
+            /** @description Its names, in their order. They do not overlap. */
+            entities: components["schemas"]["NerEntity"][];
+        };
+        /**
+         * NerTimings
+         * @description Times.
+         */
+        NerTimings: {
+            /**
+             * Format: double
+             * @description From the request to its answer.
+             */
+            total_ms: number;
+            /**
+             * Format: double
+             * @description Of this, waiting for the model to be in memory.
+             */
+            load_ms: number;
+        };
+        /**
+         * NerUsage
+         * @description Token counts.
+         */
+        NerUsage: {
+            /**
+             * Format: uint32
+             * @description Tokens that the model has read; where windows overlap they count twice.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: uint32
+             * @description The same.
+             */
+            total_tokens: number;
+        };
+        /**
          * NewConversationRequest
          * @description A conversation to create.
          * @example {
@@ -2640,6 +3042,153 @@ export interface components {
             model?: string | null;
             /** @description Parameters of its answers. */
             parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+        };
+        /**
+         * OcrBox
+         * @description A rectangle in pixels, from the upper left corner of the image.
+         */
+        OcrBox: {
+            /**
+             * Format: int32
+             * @description Left side.
+             */
+            x: number;
+            /**
+             * Format: int32
+             * @description Upper side.
+             */
+            y: number;
+            /**
+             * Format: int32
+             * @description Width.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Height.
+             */
+            height: number;
+        };
+        OcrLanguages: string | string[];
+        /**
+         * @description What is on the page.
+         * @enum {string}
+         */
+        OcrLayout: "page" | "column" | "block" | "line" | "word" | "sparse";
+        /**
+         * OcrLine
+         * @description A line of text.
+         */
+        OcrLine: {
+            /** @description What it says. */
+            text: string;
+            /**
+             * Format: double
+             * @description 0 to 1: the mean of its words.
+             */
+            confidence: number;
+            /** @description Its four corners `[x, y]` in the image as it was sent, from the upper left of the upright line, clockwise. */
+            polygon: number[][];
+            /** @description The upright rectangle around them. */
+            box: components["schemas"]["OcrBox"] & unknown;
+            /**
+             * Format: uint32
+             * @description Lines with the same number are one block.
+             */
+            block: number;
+            /**
+             * Format: uint32
+             * @description Lines with the same number are one paragraph.
+             */
+            paragraph: number;
+            /** @description Its words. */
+            words: components["schemas"]["OcrWord"][];
+        };
+        /**
+         * OcrRequest
+         * @description An image to read.
+         * @example {
+         *       "image": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAJYAAAAgAQAAAADY6bwnAAAArklEQVR42sWSvQqCYBSGn8+kKbC1pRybgraGKAnau5L2pr7R2+hG4gvd8xJ00lXcpDgNakhGjp3p8PCe83J+lPAZT4tu/I9FGWUGotxfOrtJVDHq80ggBPLz3q+g3FN9ShEpzMYeiIg8LHJ3algDTrw6vmsvyE5DpD2/Zk58q7okusd3awCYxT1zHMziGsC8rVtqwhImXou5HgEwbhaj6luWw+4tyy97tltM/ekPXhi5NHwoWLTGAAAAAElFTkSuQmCC",
+         *       "language": "eng"
+         *     }
+         */
+        OcrRequest: {
+            /** @description Model id; without it one in memory, or the smallest that can do this: most often `tesseract`. */
+            model?: string | null;
+            /** @description The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50 megapixels. */
+            image?: string | null;
+            /**
+             * @description Languages on the page as the engine names them, likeliest first: `eng`, `eng+deu` or an array. `GET /api/ocr` lists
+             *     those that are installed. Default: English, where it is installed.
+             */
+            language?: (components["schemas"]["OcrLanguages"] & unknown) | null;
+            /** @description Find out whether the page lies on its side or upside down, and read it upright. Default false. */
+            detect_orientation?: boolean | null;
+            /** @description What is on the page. Default `page`. */
+            layout?: (components["schemas"]["OcrLayout"] & unknown) | null;
+        };
+        /**
+         * OcrResult
+         * @description The text of an image.
+         */
+        OcrResult: {
+            /** @description Model that read it. */
+            model: string;
+            /** @description All of it: lines apart by newlines, paragraphs by empty lines. */
+            text: string;
+            /**
+             * Format: uint32
+             * @description Of the image, in pixels.
+             */
+            width: number;
+            /**
+             * Format: uint32
+             * @description Of the image, in pixels.
+             */
+            height: number;
+            /**
+             * Format: uint16
+             * @description Degrees (0, 90, 180, 270) by which the image was turned clockwise to be read; null when that was not asked for, or could
+             *     not be told.
+             */
+            rotation?: number | null;
+            /** @description In reading order. */
+            lines: components["schemas"]["OcrLine"][];
+            /** @description How long it took. */
+            timings: components["schemas"]["TaskTimings"] & unknown;
+        };
+        /**
+         * OcrStatus
+         * @description Whether text can be read.
+         */
+        OcrStatus: {
+            /** @description Whether there is a model for it. */
+            available: boolean;
+            /** @description Its id. */
+            model?: string | null;
+            /** @description What it calls itself: `Tesseract 5.3.0`. */
+            version?: string | null;
+            /** @description Languages that are installed. */
+            languages: string[];
+            /** @description How to get it, for people; null when it is there. */
+            install?: string | null;
+        };
+        /**
+         * OcrWord
+         * @description A word.
+         */
+        OcrWord: {
+            /** @description What it says. */
+            text: string;
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            confidence: number;
+            /** @description As of lines. */
+            polygon: number[][];
+            /** @description As of lines. */
+            box: components["schemas"]["OcrBox"] & unknown;
         };
         PromptInput: string | number[] | string[] | number[][];
         /**
@@ -2714,7 +3263,10 @@ export interface components {
          *     }
          */
         PullRequest: {
-            /** @description A name of the catalogue (`qwen2.5-0.5b`, `qwen2.5-0.5b:q8_0`) or a file on the hub (`org/repo:file.gguf`). */
+            /**
+             * @description A name of the catalogue (`qwen2.5-0.5b`, `qwen2.5-0.5b:q8_0`), a file on the hub (`org/repo:file.gguf`), or a
+             *     repository with safetensors (`org/repo`).
+             */
             model?: string | null;
         };
         /**
@@ -2731,6 +3283,126 @@ export interface components {
              * @description How many.
              */
             count: number;
+        };
+        RerankInput: string | components["schemas"]["RerankText"];
+        /**
+         * RerankList
+         * @description Documents in the order of their relevance.
+         */
+        RerankList: {
+            /** @description Id of the answer. */
+            id: string;
+            /** @description Model that scored. */
+            model: string;
+            /** @description The most relevant first. */
+            results: components["schemas"]["RerankResult"][];
+            /** @description Token counts. */
+            usage: components["schemas"]["RerankUsage"] & unknown;
+            /** @description What Cohere's clients read. */
+            meta: components["schemas"]["RerankMeta"] & unknown;
+        };
+        /**
+         * RerankMeta
+         * @description What Cohere's clients read.
+         */
+        RerankMeta: {
+            /** @description Version of the API. */
+            api_version: components["schemas"]["RerankVersion"] & unknown;
+            /** @description Token counts. */
+            tokens: components["schemas"]["RerankTokens"] & unknown;
+        };
+        /**
+         * RerankRequest
+         * @description Documents to order.
+         * @example {
+         *       "model": "echo-rerank",
+         *       "query": "Which birds live at the sea?",
+         *       "documents": [
+         *         "Terns are sea birds.",
+         *         "Rust is a programming language."
+         *       ]
+         *     }
+         */
+        RerankRequest: {
+            /** @description Model id, as `GET /v1/models` lists them. Without: a loaded one that can, or the smallest. */
+            model?: string | null;
+            /** @description What is looked for. */
+            query?: string | null;
+            /** @description Texts, or objects with a `text`. */
+            documents?: components["schemas"]["RerankInput"][] | null;
+            /**
+             * Format: uint32
+             * @description Return the best so many only.
+             */
+            top_n?: number | null;
+            /** @description Return the texts too. Default false. */
+            return_documents?: boolean | null;
+        };
+        /**
+         * RerankResult
+         * @description A document with its score.
+         */
+        RerankResult: {
+            /**
+             * Format: uint32
+             * @description Which document of the request, from 0.
+             */
+            index: number;
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            relevance_score: number;
+            /** @description The document, where it was asked for. */
+            document?: components["schemas"]["RerankText"] & unknown;
+        };
+        /**
+         * RerankText
+         * @description A text in an object.
+         */
+        RerankText: {
+            /** @description The text. */
+            text: string;
+        };
+        /**
+         * RerankTokens
+         * @description Token counts as Cohere names them.
+         */
+        RerankTokens: {
+            /**
+             * Format: uint32
+             * @description Tokens of all pairs of query and document.
+             */
+            input_tokens: number;
+            /**
+             * Format: uint32
+             * @description Always 0.
+             */
+            output_tokens: number;
+        };
+        /**
+         * RerankUsage
+         * @description Token counts.
+         */
+        RerankUsage: {
+            /**
+             * Format: uint32
+             * @description Tokens of all pairs of query and document.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: uint32
+             * @description The same.
+             */
+            total_tokens: number;
+        };
+        /**
+         * RerankVersion
+         * @description Version of the API.
+         */
+        RerankVersion: {
+            /** @description `2`. */
+            version: string;
         };
         /**
          * RerunRequest
@@ -2801,7 +3473,10 @@ export interface components {
             content: string;
             /** @description The message before it. Absent: the last one of the branch that is shown. Null: none, as it is a first message. */
             parent?: string | null;
-            /** @description Files sent along: text, JSON, CSV, Markdown, source code. */
+            /**
+             * @description Files sent along: text, JSON, CSV, Markdown, source code; images (PNG, JPEG, WebP, GIF, TIFF, BMP) for a model that can
+             *     see.
+             */
             attachments?: components["schemas"]["SentFile"][] | null;
             /** @description Model of this answer and, from now on, of the conversation. */
             model?: string | null;
@@ -2948,6 +3623,22 @@ export interface components {
             data: components["schemas"]["TagCount"][];
         };
         /**
+         * TaskTimings
+         * @description How long a task took.
+         */
+        TaskTimings: {
+            /**
+             * Format: double
+             * @description From the request being read to the answer, loading included.
+             */
+            total_ms: number;
+            /**
+             * Format: double
+             * @description Waiting for the model to be loaded; about 0 when it was in memory.
+             */
+            load_ms: number;
+        };
+        /**
          * TextChoice
          * @description One answer, or more of it.
          */
@@ -3078,6 +3769,29 @@ export interface components {
             reasoning_tokens: number;
         };
         /**
+         * TokenUsage
+         * @description Token counts.
+         */
+        TokenUsage: {
+            /** @description `tokens`. */
+            type: string;
+            /**
+             * Format: uint32
+             * @description What was heard: 50 positions of the encoder a second.
+             */
+            input_tokens: number;
+            /**
+             * Format: uint32
+             * @description Tokens of the text.
+             */
+            output_tokens: number;
+            /**
+             * Format: uint32
+             * @description Both.
+             */
+            total_tokens: number;
+        };
+        /**
          * TokenizeRequest
          * @description A text to tokenize.
          * @example {
@@ -3121,6 +3835,137 @@ export interface components {
             max_model_len: number;
             /** @description The text behind each token; a part of a character is shown as U+FFFD. */
             pieces?: string[];
+        };
+        /**
+         * TranscriptEvent
+         * @description An event of a streamed transcription.
+         */
+        TranscriptEvent: {
+            /** @description `transcript.text.delta` or `transcript.text.done`; with `verbose_json` also `transcript.text.segment`. */
+            type: string;
+            /** @description Text to append. */
+            delta?: string;
+            /** @description The whole text, at the end; of a segment, what is said in it. */
+            text?: string;
+            /**
+             * Format: uint32
+             * @description Of a segment: its place, from 0.
+             */
+            id?: number;
+            /**
+             * Format: double
+             * @description Of a segment, in seconds.
+             */
+            start?: number;
+            /**
+             * Format: double
+             * @description Of a segment, in seconds.
+             */
+            end?: number;
+            /** @description At the end, with `verbose_json`: name of the language spoken. */
+            language?: string;
+            /**
+             * Format: double
+             * @description At the end, with `verbose_json`: seconds of the recording.
+             */
+            duration?: number;
+            /** @description At the end, with `verbose_json`, unless times of words alone are wanted. */
+            segments?: components["schemas"]["TranscriptionSegment"][];
+            /** @description At the end, with `verbose_json`, where times of words are wanted. */
+            words?: components["schemas"]["TranscriptionWord"][];
+            /** @description Token counts, at the end. */
+            usage?: components["schemas"]["TokenUsage"] & unknown;
+        };
+        /**
+         * Transcription
+         * @description What was said.
+         */
+        Transcription: {
+            /** @description `transcribe` or `translate`, with `verbose_json`. */
+            task?: string;
+            /** @description Name of the language spoken, with `verbose_json`. */
+            language?: string;
+            /**
+             * Format: double
+             * @description Seconds of the recording, with `verbose_json`.
+             */
+            duration?: number;
+            /** @description The text. */
+            text: string;
+            /** @description With `verbose_json`, unless times of words alone are wanted. */
+            segments?: components["schemas"]["TranscriptionSegment"][];
+            /** @description With `verbose_json`, where times of words are wanted. */
+            words?: components["schemas"]["TranscriptionWord"][];
+            /** @description Seconds of the recording. */
+            usage: components["schemas"]["DurationUsage"] & unknown;
+        };
+        /**
+         * TranscriptionSegment
+         * @description A stretch of speech.
+         */
+        TranscriptionSegment: {
+            /**
+             * Format: uint32
+             * @description Its place, from 0.
+             */
+            id: number;
+            /**
+             * Format: uint32
+             * @description Where its window began, in frames of 10 ms.
+             */
+            seek: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            start: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            end: number;
+            /** @description What is said. */
+            text: string;
+            /** @description The model's tokens. */
+            tokens: number[];
+            /**
+             * Format: double
+             * @description Temperature that it was decoded with.
+             */
+            temperature: number;
+            /**
+             * Format: double
+             * @description Mean log-probability of its tokens; below -1 it is a guess.
+             */
+            avg_logprob: number;
+            /**
+             * Format: double
+             * @description Above 2.4 it repeats itself.
+             */
+            compression_ratio: number;
+            /**
+             * Format: double
+             * @description Probability that nothing is said.
+             */
+            no_speech_prob: number;
+        };
+        /**
+         * TranscriptionWord
+         * @description A word with its time.
+         */
+        TranscriptionWord: {
+            /** @description Without the space before it. */
+            word: string;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            start: number;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            end: number;
         };
         /**
          * UnloadRequest
@@ -3305,6 +4150,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -3404,6 +4259,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -3523,6 +4388,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -3622,6 +4497,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -3737,6 +4622,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -3836,6 +4731,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -3947,6 +4852,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -4045,6 +4960,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -4160,6 +5085,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -4259,6 +5194,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -4367,6 +5312,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -4503,6 +5458,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -4623,6 +5588,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -4730,6 +5705,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -4825,6 +5810,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -4941,6 +5936,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -5047,6 +6052,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -5145,6 +6160,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -5263,6 +6288,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -5362,6 +6397,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -5480,6 +6525,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -5582,6 +6637,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -5693,6 +6758,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -5814,6 +6889,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -5919,6 +7004,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -6042,6 +7137,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -6150,6 +7255,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -6250,6 +7365,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -6370,6 +7495,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -6477,6 +7612,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -6603,6 +7748,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -6702,6 +7857,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -6827,6 +7992,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -6922,6 +8097,1265 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ocrStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OcrStatus"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readImage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OcrRequest"];
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The image: PNG, JPEG, WebP, GIF, TIFF or BMP.
+                     */
+                    file: string;
+                    /** @description Model id. */
+                    model?: string;
+                    /** @description Languages on the page: `eng`, `eng+deu`, or the field several times. */
+                    language?: string[];
+                    /** @description Find out whether the page lies on its side or upside down, and read it upright. */
+                    detect_orientation?: boolean;
+                    /**
+                     * @description What is on the page. Default `page`.
+                     * @enum {string}
+                     */
+                    layout?: "page" | "column" | "block" | "line" | "word" | "sparse";
+                };
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OcrResult"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    captionImage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptionRequest"];
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The image: PNG, JPEG, WebP, GIF, TIFF or BMP.
+                     */
+                    file: string;
+                    /** @description Model id. */
+                    model?: string;
+                    /** @description Words that the caption begins with. */
+                    prompt?: string;
+                    /** @description Answer this question instead. */
+                    question?: string;
+                    /** @description Most tokens of the answer. */
+                    max_tokens?: number;
+                };
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptionResult"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    createTranscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The recording: WAV, MP3, FLAC, Ogg (Vorbis or Opus), M4A (AAC) or WebM (Opus); at most two hours. Told by its content, whatever its name is.
+                     */
+                    file: string;
+                    /** @description Model id; without it one in memory, or the smallest that transcribes. */
+                    model?: string;
+                    /** @description Language spoken, as `de` or `german`; without it the first 30 seconds tell. */
+                    language?: string;
+                    /** @description Words that may occur, or the text before: steers spelling and style. */
+                    prompt?: string;
+                    /**
+                     * @description How the answer is written; `json` when nothing is said.
+                     * @enum {string}
+                     */
+                    response_format?: "json" | "text" | "srt" | "vtt" | "verbose_json";
+                    /** @description Of sampling, 0 to 1. At 0 it rises by itself where an answer repeats itself or is unlikely. */
+                    temperature?: number;
+                    /** @description With `verbose_json`: of what times are wanted; segments when nothing is said. Words take longer. */
+                    timestamp_granularities?: ("word" | "segment")[];
+                    /** @description Send each segment as an event when it is understood; with `json`, `text` and `verbose_json`, which adds times. */
+                    stream?: boolean;
+                    /** @description Accepted for clients that send it; nothing is added. */
+                    include?: string[];
+                    /** @description Accepted for clients that send it: windows always begin where a sentence ends. */
+                    chunking_strategy?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What was said */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcription"];
+                    "text/plain; charset=utf-8": string;
+                    "text/event-stream": components["schemas"]["TranscriptEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    createTranslation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The recording: WAV, MP3, FLAC, Ogg (Vorbis or Opus), M4A (AAC) or WebM (Opus); at most two hours. Told by its content, whatever its name is.
+                     */
+                    file: string;
+                    /** @description Model id; without it one in memory, or the smallest that transcribes. */
+                    model?: string;
+                    /** @description Words that may occur, or the text before: steers spelling and style. */
+                    prompt?: string;
+                    /**
+                     * @description How the answer is written; `json` when nothing is said.
+                     * @enum {string}
+                     */
+                    response_format?: "json" | "text" | "srt" | "vtt" | "verbose_json";
+                    /** @description Of sampling, 0 to 1. At 0 it rises by itself where an answer repeats itself or is unlikely. */
+                    temperature?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description What was said */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcription"];
+                    "text/plain; charset=utf-8": string;
+                    "text/event-stream": components["schemas"]["TranscriptEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    findNames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NerList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    findNamesV1: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NerRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NerList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rerank: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rerankV2: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rerankPlain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host or origin may not ask. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -7038,6 +9472,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -7138,6 +9582,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -7252,6 +9706,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -7350,6 +9814,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -7468,6 +9942,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -7570,6 +10054,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -7689,6 +10183,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -7794,6 +10298,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;
@@ -7920,6 +10434,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Another server this one asked failed. */
             502: {
                 headers: {
@@ -8015,6 +10539,16 @@ export interface operations {
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
             500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
                 headers: {
                     "X-SHOULD-RETRY": string;
                     [name: string]: unknown;

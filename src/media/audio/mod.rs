@@ -198,10 +198,7 @@ fn announced(track: &Track, size: u64) -> Option<f64> {
             }
             frames as f64 / f64::from(rate)
         }
-        _ => {
-            let seconds = track.time_base?.calc_duration(track.duration?)?.as_secs_f64();
-            seconds
-        }
+        _ => track.time_base?.calc_duration(track.duration?)?.as_secs_f64(),
     };
     (seconds > 0.0).then_some(seconds)
 }

@@ -26,17 +26,19 @@ pub(super) struct Timed {
 }
 
 impl Speaker<'_> {
-    /// Times of the words of `tokens` (text only) in a window of which `positions` positions are of the recording.
+    /// Times of the words of each segment's tokens (text only) in a window of which `positions` positions are of the
+    /// recording. They are looked for together; no word reaches over the border of a segment.
     pub fn times(
         &self,
         state: &mut State,
         start: &[Token],
-        tokens: &[Token],
+        segments: &[Vec<Token>],
         language: &str,
         positions: usize,
-    ) -> Result<Vec<Timed>, EngineError> {
+    ) -> Result<Vec<Vec<Timed>>, EngineError> {
+        let tokens = &*segments.concat();
         if tokens.is_empty() || positions == 0 {
-            return Ok(Vec::new());
+            return Ok(vec![Vec::new(); segments.len()]);
         }
         let mut all = start.to_vec();
         all.push(self.special.no_timestamps);
@@ -67,7 +69,13 @@ impl Speaker<'_> {
             }
         }
         let path = warp(&cost, positions);
-        Ok(timed(self, tokens, language, &path, &probabilities))
+        let mut at = 0;
+        let of_segment = |tokens: &Vec<Token>| {
+            let from = at;
+            at += tokens.len();
+            timed(self, tokens, language, &path[from..], &probabilities[from..])
+        };
+        Ok(segments.iter().map(of_segment).collect())
     }
 }
 

@@ -167,9 +167,8 @@ impl Run<'_> {
         let mut segments: Vec<Segment> = cut.parts.iter().map(|part| self.segment(part, &answer, window)).collect();
         if self.options.words {
             let said: Vec<Vec<Token>> = segments.iter().map(|segment| text_tokens(segment, special)).collect();
-            let all = said.concat();
-            let times = self.speaker.times(state, &window.start, &all, window.language, window.frames / STEP)?;
-            self.last_speech = words::assign(&mut segments, &said, times, window.offset(), self.last_speech);
+            let times = self.speaker.times(state, &window.start, &said, window.language, window.frames / STEP)?;
+            self.last_speech = words::assign(&mut segments, times, window.offset(), self.last_speech);
             let last = segments.iter().rev().find_map(|segment| segment.words.last()).map(|word| word.end);
             if let Some(last) = last.filter(|&last| !cut.ends_with_time && last > window.offset()) {
                 next = (last * FRAMES).round() as usize;

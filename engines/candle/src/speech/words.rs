@@ -95,16 +95,12 @@ fn take(timed: &mut Timed) -> Word {
 }
 
 /// Gives the segments of one window their words, and moves their ends to those of the words where these are credible.
-/// `text` are the segments' text tokens; `offset` is the window's beginning in seconds. Returns when speech ended last.
-pub(super) fn assign(
-    segments: &mut [Segment],
-    text: &[Vec<Token>],
-    mut words: Vec<Timed>,
-    offset: f32,
-    mut last_speech: f32,
-) -> f32 {
-    let mut lengths: Vec<f32> =
-        words.iter().map(|word| word.end - word.start).filter(|&length| length != 0.0).collect();
+/// `offset` is the window's beginning in seconds. Returns when speech ended last.
+///
+/// The reference counts tokens to find the words of a segment, which goes wrong behind a word that reaches into the next.
+pub(super) fn assign(segments: &mut [Segment], mut words: Vec<Vec<Timed>>, offset: f32, mut last_speech: f32) -> f32 {
+    let mut all: Vec<&mut Timed> = words.iter_mut().flatten().collect();
+    let mut lengths: Vec<f32> = all.iter().map(|word| word.end - word.start).filter(|&length| length != 0.0).collect();
     lengths.sort_unstable_by(f32::total_cmp);
     let middle = match (lengths.len(), lengths.len() / 2) {
         (0, _) => 0.0,
@@ -113,33 +109,27 @@ pub(super) fn assign(
     };
     let median = f32::min(0.7, middle);
     let longest = median * 2.0;
-    for at in 1..words.len() {
-        if words[at].end - words[at].start <= longest {
+    for at in 1..all.len() {
+        if all[at].end - all[at].start <= longest {
             continue;
         }
-        if SENTENCE_ENDS.contains(&words[at].word.text.as_str()) {
-            words[at].end = words[at].start + longest;
-        } else if SENTENCE_ENDS.contains(&words[at - 1].word.text.as_str()) {
-            words[at].start = words[at].end - longest;
+        if SENTENCE_ENDS.contains(&all[at].word.text.as_str()) {
+            all[at].end = all[at].start + longest;
+        } else if SENTENCE_ENDS.contains(&all[at - 1].word.text.as_str()) {
+            all[at].start = all[at].end - longest;
         }
     }
-    merge_punctuation(&mut words);
-    let mut words = words.into_iter();
-    for (segment, text) in segments.iter_mut().zip(text) {
-        let mut taken = 0;
-        let mut own = Vec::new();
-        while taken < text.len() {
-            let Some(timed) = words.next() else { break };
-            taken += timed.word.tokens.len();
-            if !timed.word.text.is_empty() {
-                own.push(SpokenWord {
-                    text: timed.word.text,
-                    start: hundredths(offset + timed.start),
-                    end: hundredths(offset + timed.end),
-                    probability: timed.probability,
-                });
-            }
-        }
+    for (segment, mut words) in segments.iter_mut().zip(words) {
+        merge_punctuation(&mut words);
+        let said = words.into_iter().filter(|timed| !timed.word.text.is_empty());
+        let mut own: Vec<SpokenWord> = said
+            .map(|timed| SpokenWord {
+                text: timed.word.text,
+                start: hundredths(offset + timed.start),
+                end: hundredths(offset + timed.end),
+                probability: timed.probability,
+            })
+            .collect();
         if !own.is_empty() {
             credible(segment, &mut own, median, last_speech);
             last_speech = segment.end;

@@ -52,7 +52,7 @@ impl Rope {
         let frequencies = self.frequencies(size);
         let angles = || (0..positions).flat_map(|pos| frequencies.iter().map(move |f| pos as f32 * f));
         let table = |of: fn(f32) -> f32| {
-            let values: Vec<f32> = angles().map(|angle| of(angle)).collect();
+            let values: Vec<f32> = angles().map(of).collect();
             Tensor::from_vec(values, (positions, frequencies.len()), device)
         };
         Ok((table(f32::cos)?, table(f32::sin)?))
