@@ -48,7 +48,10 @@ def test_c36_a_refusal_part_is_text_of_the_assistant():
 def test_c37_a_part_that_the_model_cannot_take_is_named(part):
     exchange = dialogue(user([*parts("look"), part]))
     assert exchange.status == 400, exchange
-    assert exchange.error["param"] == "messages[0].content[1]" and part["type"] in exchange.error["message"], exchange
+    assert exchange.error["param"].startswith("messages[0].content[1]"), exchange
+    # An image is what some models can see, and the field inside is named; other parts no model can take.
+    word = "see images" if part["type"] == "image_url" else part["type"]
+    assert word in exchange.error["message"], exchange
 
 
 def test_c37_an_unknown_part_and_a_part_without_text_are_named():
