@@ -49,8 +49,8 @@ def test_c37_a_part_that_the_model_cannot_take_is_named(part):
     exchange = dialogue(user([*parts("look"), part]))
     assert exchange.status == 400, exchange
     assert exchange.error["param"].startswith("messages[0].content[1]"), exchange
-    # An image is what some models can see, and the field inside is named; other parts no model can take.
-    word = "see images" if part["type"] == "image_url" else part["type"]
+    # Some models can see images, and the server may be told to fetch them; other parts no model can take.
+    word = "image" if part["type"] == "image_url" else part["type"]
     assert word in exchange.error["message"], exchange
 
 
