@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tern_compare::Comparisons;
 use tern_conversations::Conversations;
-use tern_engine::Capability;
-use tern_registry::{Lease, LoadState, ModelStatus, Registry, RegistryError};
+use tern_registry::{Lease, ModelStatus, Registry, RegistryError};
 
 use crate::{ApiConfig, error::ApiError};
 
@@ -55,29 +54,6 @@ impl State {
     pub async fn acquire(&self, name: Option<&str>) -> Result<Lease, ApiError> {
         let id = self.find(name).await?.entry.id;
         Ok(self.registry.acquire(&id).await?)
-    }
-
-    /// The model for a task, loaded: the one a request names, or one that is loaded and can do it, or the smallest that can.
-    /// `pull` is a model to offer where there is none.
-    pub async fn acquire_for(&self, name: Option<&str>, task: Capability, pull: &str) -> Result<Lease, ApiError> {
-        let named = name.map(str::trim).filter(|name| !name.is_empty());
-        if named.is_some() {
-            return self.acquire(named).await;
-        }
-        let (registry, pull) = (self.registry.clone(), pull.to_owned());
-        let id = beside(move || {
-            let able = registry.list().into_iter().filter(|model| model.entry.info.capabilities.contains(&task));
-            let chosen = able.min_by_key(|model| (model.state != LoadState::Loaded, model.entry.info.weights_bytes));
-            chosen.map(|model| model.entry.id).ok_or_else(|| ApiError {
-                param: Some("model".into()),
-                ..ApiError::new(
-                    404,
-                    "model_not_found",
-                    format!("no model here can do {}; `{pull}` gets one", task.name()),
-                )
-            })
-        });
-        Ok(self.registry.acquire(&id.await?).await?)
     }
 
     /// Changes when the same seed may give another answer: version and engine.

@@ -2956,7 +2956,7 @@ export interface components {
             /** @description Token counts. */
             usage: components["schemas"]["NerUsage"] & unknown;
             /** @description Times. */
-            timings: components["schemas"]["NerTimings"] & unknown;
+            timings: components["schemas"]["TaskTimings"] & unknown;
         };
         /**
          * NerRequest
@@ -2990,22 +2990,6 @@ export interface components {
             index: number;
             /** @description Its names, in their order. They do not overlap. */
             entities: components["schemas"]["NerEntity"][];
-        };
-        /**
-         * NerTimings
-         * @description Times.
-         */
-        NerTimings: {
-            /**
-             * Format: double
-             * @description From the request to its answer.
-             */
-            total_ms: number;
-            /**
-             * Format: double
-             * @description Of this, waiting for the model to be in memory.
-             */
-            load_ms: number;
         };
         /**
          * NerUsage

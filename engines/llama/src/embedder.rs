@@ -1,6 +1,6 @@
 //! Texts to vectors, with the pooling the model was trained for.
 
-use tern_engine::{Embedder, EngineError, SeqId, Token};
+use tern_engine::{Embedder, EngineError, SeqId, Token, embed::normalize};
 
 use crate::ffi::{Context, DecodeFailure, Pooling, TokenBatch};
 
@@ -163,16 +163,6 @@ impl Embedder for LlamaEmbedder {
         vectors.iter_mut().try_for_each(|vector| normalize(vector))?;
         Ok(vectors)
     }
-}
-
-/// Scales to length 1.
-fn normalize(vector: &mut [f32]) -> Result<(), EngineError> {
-    let length = vector.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-    if !length.is_finite() || length == 0.0 {
-        return Err(EngineError::Failed(format!("the model gave a vector of length {length}")));
-    }
-    vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::{
     },
     routes::ApiTags,
     state::State,
+    tasks::{Needed, TaskTimings},
 };
 
 /// Most texts of one request.
@@ -98,7 +99,7 @@ pub struct NerList {
     /// Token counts.
     pub usage: NerUsage,
     /// Times.
-    pub timings: NerTimings,
+    pub timings: TaskTimings,
 }
 
 /// What was found in one text.
@@ -138,14 +139,11 @@ pub struct NerUsage {
     pub total_tokens: u32,
 }
 
-/// Times.
-#[derive(Debug, Object, Serialize)]
-pub struct NerTimings {
-    /// From the request to its answer.
-    pub total_ms: f64,
-    /// Of this, waiting for the model to be in memory.
-    pub load_ms: f64,
-}
+const NAMES: Needed = Needed {
+    capability: Capability::Ner,
+    what: "named-entity recognition",
+    hint: "`tern pull bert-base-ner` gets one",
+};
 
 pub(crate) struct NerApi(pub State);
 
@@ -184,8 +182,7 @@ async fn find(state: &State, request: NerRequest) -> Result<NerList, ApiError> {
     if !(0.0..=1.0).contains(&least) {
         return Err(ApiError::invalid("min_score", format!("min_score is {least}; the range is 0 to 1")));
     }
-    let lease = state.acquire_for(request.model.as_deref(), Capability::Ner, "tern pull bert-base-ner").await?;
-    let load_ms = began.elapsed().as_secs_f64() * 1000.0;
+    let (lease, load) = state.acquire_able(request.model.as_deref(), NAMES).await?;
     let how = request.aggregation_strategy.unwrap_or_default().into();
     let work = lease.tagger()?.run(move |tagger, cancelled| {
         let tagged = tagger.tag(&texts, how, cancelled)?;
@@ -200,7 +197,7 @@ async fn find(state: &State, request: NerRequest) -> Result<NerList, ApiError> {
         model: lease.entry.id.clone(),
         data,
         usage: NerUsage { prompt_tokens, total_tokens: prompt_tokens },
-        timings: NerTimings { total_ms: began.elapsed().as_secs_f64() * 1000.0, load_ms },
+        timings: TaskTimings::since(began, load),
     })
 }
 

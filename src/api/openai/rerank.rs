@@ -14,7 +14,11 @@ use crate::{
     ids,
     routes::ApiTags,
     state::State,
+    tasks::Needed,
 };
+
+const RANKING: Needed =
+    Needed { capability: Capability::Rerank, what: "reranking", hint: "`tern pull ms-marco-minilm-l6-v2` gets one" };
 
 /// Most documents of one request.
 const MAX_DOCUMENTS: usize = 10_000;
@@ -183,7 +187,7 @@ async fn order(state: &State, request: RerankRequest) -> Result<RerankList, ApiE
             RerankInput::Text(text) | RerankInput::Object(RerankText { text }) => text,
         })
         .collect();
-    let lease = state.acquire_for(request.model.as_deref(), Capability::Rerank, "tern pull NAME").await?;
+    let (lease, _) = state.acquire_able(request.model.as_deref(), RANKING).await?;
     let work = lease.reranker()?.run(move |reranker, cancelled| {
         let scores = reranker.score(&query, &texts, cancelled)?;
         Ok((scores, texts))
