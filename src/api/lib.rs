@@ -15,6 +15,7 @@ mod page;
 mod routes;
 mod state;
 mod tasks;
+mod turns;
 
 pub use http::server::Server;
 pub use routes::{ApiConfig, Services, app, openapi_json};

@@ -73,6 +73,7 @@ pub fn complete(
         sampling: generation.sampling,
         n: generation.n,
         max_tokens: generation.max_tokens,
+        grammar: generation.grammar,
         stop: generation.stop,
         ignore_eos: generation.ignore_eos,
         logprobs: generation.logprobs,

@@ -6,6 +6,7 @@
 //! message stay text), `turn` (the events of the scheduler become events of a turn) and [`reasoning`] (which part of
 //! the text is reasoning).
 
+mod answers;
 mod complete;
 mod control;
 mod dialogue;
@@ -24,6 +25,7 @@ pub mod template;
 mod turn;
 mod types;
 
+pub use answers::{Answer, Answered, gather};
 pub use complete::{CompletionRequest, Prompt, complete};
 pub use error::{TemplateError, TurnError};
 pub use images::MAX_IMAGES;

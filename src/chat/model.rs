@@ -186,6 +186,7 @@ impl ChatModel {
             sampling: generation.sampling,
             n: generation.n,
             max_tokens: generation.max_tokens,
+            grammar: generation.grammar,
             stop,
             ignore_eos: generation.ignore_eos,
             logprobs: generation.logprobs,

@@ -111,7 +111,7 @@ impl TurnEvents {
             Some(Event::Finish { choice, reason }) => {
                 let pieces = self.answer(choice).finish();
                 self.emit(choice, pieces);
-                self.ready.push_back(TurnEvent::Finish { choice, reason });
+                self.ready.push_back(TurnEvent::Finish { choice, reason, tool_calls: 0 });
             }
             Some(Event::End(summary)) => {
                 let reasoning_tokens = self.answers.iter().map(Splitter::reasoning_tokens).sum();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tern_engine::tasks::Image;
+use tern_grammar::Grammar;
 use tern_scheduler::{FinishReason, GenerateError, PrefillProgress, SamplingParams, Summary, TokenLogprob};
 
 /// Who speaks.
@@ -70,12 +71,63 @@ pub struct TurnRequest {
     pub messages: Vec<Message>,
     /// Tool definitions in OpenAI's shape, given to the template.
     pub tools: Vec<Value>,
+    /// Which of them may or must be called.
+    pub tool_choice: ToolChoice,
+    /// Whether an answer may call several.
+    pub parallel_tool_calls: bool,
+    /// How much the model may think before it answers.
+    pub thinking: Thinking,
     /// Extra variables for the template (`chat_template_kwargs`).
     pub template_kwargs: Map<String, Value>,
     /// Continue the final assistant message instead of starting a new one.
     pub continue_final_message: bool,
     /// Generation settings.
     pub generation: Generation,
+}
+
+impl TurnRequest {
+    /// A dialogue without tools, answered with default settings.
+    pub fn new(id: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self {
+            id: id.into(),
+            messages,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::default(),
+            parallel_tool_calls: true,
+            thinking: Thinking::default(),
+            template_kwargs: Map::new(),
+            continue_final_message: false,
+            generation: Generation::default(),
+        }
+    }
+}
+
+/// Which tools an answer may or must call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// The model decides.
+    #[default]
+    Auto,
+    /// None is called, though the template shows them.
+    None,
+    /// At least one is called.
+    Required,
+    /// One of these is called, if `required`, or may be.
+    Only {
+        /// Names of functions.
+        names: Vec<String>,
+        /// Whether there must be a call.
+        required: bool,
+    },
+}
+
+/// How much a model may think before it answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Thinking {
+    /// Whether it thinks at all, for templates that can say so; `None` leaves it to the template.
+    pub enabled: Option<bool>,
+    /// Most tokens of reasoning; behind them the answer begins.
+    pub budget: Option<u32>,
 }
 
 /// Settings of a generation, with or without a dialogue.
@@ -87,6 +139,9 @@ pub struct Generation {
     pub n: u32,
     /// Most tokens an answer may have; `None` up to the context length.
     pub max_tokens: Option<u32>,
+    /// What an answer must look like; in a dialogue, the text behind the reasoning. Beside tools, an answer is a call or has
+    /// this form.
+    pub grammar: Option<Grammar>,
     /// Texts that end an answer.
     pub stop: Vec<String>,
     /// Go on at end-of-generation tokens.
@@ -105,6 +160,7 @@ impl Default for Generation {
             sampling: SamplingParams::default(),
             n: 1,
             max_tokens: None,
+            grammar: None,
             stop: Vec::new(),
             ignore_eos: false,
             logprobs: None,
@@ -123,12 +179,33 @@ pub enum TurnEvent {
     Reasoning(TurnDelta),
     /// More of the text of answer `choice`.
     Text(TurnDelta),
+    /// Answer `choice` begins to call a tool. Calls of an answer come one behind the other.
+    ToolCall {
+        /// Which answer, from 0.
+        choice: u32,
+        /// Which call of the answer, from 0.
+        index: u32,
+        /// Id that the result will refer to.
+        id: String,
+        /// Name of the function.
+        name: String,
+    },
+    /// More of the arguments of that call: JSON text, complete when the next call or `Finish` comes, at least `{}`. Cut
+    /// off if the answer was.
+    Arguments {
+        /// Which call of the answer.
+        index: u32,
+        /// More of its arguments.
+        delta: TurnDelta,
+    },
     /// Answer `choice` is complete.
     Finish {
         /// Which answer, from 0.
         choice: u32,
         /// Why it ended.
         reason: FinishReason,
+        /// How many tools it called.
+        tool_calls: u32,
     },
     /// The turn is complete.
     End {

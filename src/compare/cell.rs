@@ -142,7 +142,7 @@ impl<'a> Work<'a> {
             use_cache: false,
             ..Generation::default()
         };
-        let turn = TurnRequest { messages: vec![Message::text(Role::User, "Hello")], generation, ..empty_turn() };
+        let turn = TurnRequest { generation, ..TurnRequest::new("compare", vec![Message::text(Role::User, "Hello")]) };
         self.untimed(lease, turn).await?;
         self.span(Phase::Warm, from, self.now_ms());
         Ok(())
@@ -196,6 +196,8 @@ impl<'a> Work<'a> {
                     self.run.log.push(CompareEvent::Text { cell, text: delta.text });
                 }
                 TurnEvent::Finish { reason: why, .. } => reason = Some(why),
+                // A comparison offers no tools.
+                TurnEvent::ToolCall { .. } | TurnEvent::Arguments { .. } => {}
                 TurnEvent::End { summary, .. } => {
                     self.result.token_ids = turn.tokens(0).iter().map(|token| token.token).collect();
                     self.result.finish_reason = reason.take().map(|reason| match reason {
@@ -286,17 +288,6 @@ fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank.max(1) - 1).copied()
 }
 
-fn empty_turn() -> TurnRequest {
-    TurnRequest {
-        id: "compare".to_owned(),
-        messages: Vec::new(),
-        tools: Vec::new(),
-        template_kwargs: serde_json::Map::new(),
-        continue_final_message: false,
-        generation: Generation::default(),
-    }
-}
-
 /// The request of a cell: the same messages for all columns, each with its own template and parameters.
 pub(crate) fn turn(run: &Run, cell: Cell) -> TurnRequest {
     let request = &run.plan.request;
@@ -311,10 +302,9 @@ pub(crate) fn turn(run: &Run, cell: Cell) -> TurnRequest {
         ..column.generation.clone()
     };
     TurnRequest {
-        messages: system.chain([prompt]).collect(),
         template_kwargs: column.template_kwargs.clone(),
         generation,
-        ..empty_turn()
+        ..TurnRequest::new("compare", system.chain([prompt]).collect())
     }
 }
 

@@ -120,6 +120,7 @@ pub async fn score(scheduler: &Scheduler, prompt: &[Token], answer: &[Token]) ->
         sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
         n: 1,
         max_tokens: Some(0),
+        grammar: None,
         stop: Vec::new(),
         ignore_eos: false,
         logprobs: None,

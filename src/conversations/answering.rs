@@ -161,6 +161,8 @@ impl Job {
                 self.message.content.push_str(&delta.text);
                 self.answering.log.push(AnswerEvent::Text { text: delta.text });
             }
+            // No tools are offered.
+            TurnEvent::ToolCall { .. } | TurnEvent::Arguments { .. } => {}
             TurnEvent::Finish { .. } | TurnEvent::End { .. } | TurnEvent::Failed(_) => {}
         }
     }

@@ -150,12 +150,10 @@ impl Conversations {
     async fn start(&self, plan: Plan, answering: &Arc<Answering>, asked: Instant) -> Result<Job, ConversationError> {
         let Plan { conversation, new, answer, messages, goes_on, first_words, remember, model, checked } = plan;
         let request = chat::TurnRequest {
-            id: answer.id.clone(),
-            messages,
-            tools: Vec::new(),
             template_kwargs: checked.template_kwargs,
             continue_final_message: goes_on,
             generation: chat::Generation { return_progress: true, ..checked.generation },
+            ..chat::TurnRequest::new(answer.id.clone(), messages)
         };
         let turn = if answering::is_loaded(&model.state) {
             let lease: Lease = self.0.registry.acquire(&model.entry.id).await?;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use tern_engine::{ImageChunk, Token};
+use tern_grammar::Grammar;
 
 /// A prompt to continue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct GenerateRequest {
     pub n: u32,
     /// Most tokens an answer may have; `None` up to the context length. 0 computes the prompt only.
     pub max_tokens: Option<u32>,
+    /// What each answer must look like.
+    pub grammar: Option<Grammar>,
     /// Texts that end an answer; they are not part of it. Held back while they may still be completed.
     pub stop: Vec<String>,
     /// Go on at end-of-generation tokens (for benchmarks).

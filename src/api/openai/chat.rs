@@ -5,10 +5,10 @@ use std::sync::Arc;
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
 use serde::Serialize;
-use tern_chat::{Generation, Message, MessageImage, Role, ToolCall, Turn, TurnEvent, TurnRequest};
+use tern_chat::{Generation, Message, MessageImage, Role, ToolCall, TurnRequest};
 use tern_engine::tasks::Image;
 use tern_registry::Lease;
-use tern_scheduler::{FinishReason, Summary};
+use tern_scheduler::FinishReason;
 
 use super::{
     chat_stream::ChatStream,
@@ -28,6 +28,7 @@ use crate::{
     ids,
     routes::ApiTags,
     state::{State, beside},
+    turns::{Running, begin},
 };
 
 pub(crate) struct ChatApi(pub State);
@@ -178,6 +179,7 @@ pub(crate) fn turn(
         sampling: sampling_fields!(request).check(text.tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
+        grammar: None,
         stop: stops(request.stop.clone())?,
         ignore_eos: request.ignore_eos.unwrap_or(false),
         logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0)),
@@ -185,12 +187,11 @@ pub(crate) fn turn(
         use_cache: request.cache_prompt.unwrap_or(true),
     };
     Ok(TurnRequest {
-        id,
-        messages: messages(&request.messages, pictures)?,
         tools: request.tools.clone().unwrap_or_default(),
         template_kwargs: request.chat_template_kwargs.clone().unwrap_or_default().into_iter().collect(),
         continue_final_message: request.continue_final_message.unwrap_or(false),
         generation,
+        ..TurnRequest::new(id, messages(&request.messages, pictures)?)
     })
 }
 
@@ -284,14 +285,13 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
     let model = state.find(request.model.as_deref()).await?;
     images::check_model(state, &request.messages, &model)?;
     let pictures = images::load(state, &request.messages).await?;
-    let lease = state.registry.acquire(&model.entry.id).await?;
-    let turn_request = turn(&request, pictures, &lease, id)?;
-    let (n, logprobs) = (turn_request.generation.n, turn_request.generation.logprobs.is_some());
-    let (mut turn, lease) = start(lease, turn_request).await?;
-    let mut answers: Vec<Answer> = (0..n).map(|_| Answer::default()).collect();
-    let (summary, reasoning_tokens) = collect(&mut turn, &mut answers).await?;
-    let choices = answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
+    let logprobs = request.logprobs.unwrap_or(false);
+    let Running { turn, lease } = begin(state, &model, |lease| turn(&request, pictures, lease, id)).await?;
+    let answered = turn.collect().await?;
+    let choices = answered.answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
         index,
+        finish_reason: answer.finish.as_ref().map_or("stop", finish_reason).into(),
+        logprobs: logprobs.then(|| ChatLogprobs { content: answer.logprobs.iter().map(Into::into).collect() }),
         message: ChatAnswer {
             role: "assistant".into(),
             content: answer.text,
@@ -299,8 +299,6 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
             reasoning: answer.reasoning.clone(),
             reasoning_content: answer.reasoning,
         },
-        finish_reason: answer.finish_reason.into(),
-        logprobs: logprobs.then_some(answer.logprobs),
     });
     Ok(ChatCompletion {
         id: ids::new("chatcmpl-"),
@@ -308,49 +306,8 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
         created: ids::unix_time(),
         model: lease.entry.id.clone(),
         choices: choices.collect(),
-        usage: Usage::new(&summary, reasoning_tokens),
+        usage: Usage::new(&answered.summary, answered.reasoning_tokens),
         system_fingerprint: state.fingerprint(lease.entry.engine),
-        timings: Timings::new(&summary),
+        timings: Timings::new(&answered.summary),
     })
-}
-
-/// Starts a turn. Whoever drops it cancels it; the lease comes back behind it, so that the turn goes first.
-pub(crate) async fn start(lease: Lease, turn: TurnRequest) -> Result<(Turn, Lease), ApiError> {
-    beside(move || {
-        let text = lease.text()?;
-        Ok((text.chat.start(&text.scheduler, turn)?, lease))
-    })
-    .await
-}
-
-#[derive(Default)]
-struct Answer {
-    text: String,
-    reasoning: Option<String>,
-    logprobs: ChatLogprobs,
-    finish_reason: &'static str,
-}
-
-async fn collect(turn: &mut Turn, answers: &mut [Answer]) -> Result<(Summary, u32), ApiError> {
-    while let Some(event) = turn.next().await {
-        match event {
-            TurnEvent::Prefill(_) => {}
-            TurnEvent::Text(delta) => {
-                let answer = &mut answers[delta.choice as usize];
-                answer.text.push_str(&delta.text);
-                answer.logprobs.content.extend(delta.logprobs.iter().map(Into::into));
-            }
-            TurnEvent::Reasoning(delta) => {
-                let answer = &mut answers[delta.choice as usize];
-                answer.reasoning.get_or_insert_default().push_str(&delta.text);
-                answer.logprobs.content.extend(delta.logprobs.iter().map(Into::into));
-            }
-            TurnEvent::Finish { choice, reason } => {
-                answers[choice as usize].finish_reason = finish_reason(&reason);
-            }
-            TurnEvent::End { summary, reasoning_tokens } => return Ok((summary, reasoning_tokens)),
-            TurnEvent::Failed(error) => return Err(error.into()),
-        }
-    }
-    Err(ApiError::new(500, "internal_error", "the answer ended without an end"))
 }

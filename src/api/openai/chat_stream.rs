@@ -1,45 +1,26 @@
 //! The events of a turn as frames of a chat completion stream.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, future::BoxFuture, stream};
-use tern_chat::{Turn, TurnDelta, TurnEvent};
-use tern_registry::Lease;
+use futures_util::{Stream, stream};
+use tern_chat::{TurnDelta, TurnEvent};
 use tern_scheduler::{PrefillProgress, Summary};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{
-    chat::{finish_reason, start, turn},
+    chat::{finish_reason, turn},
     chat_types::*,
     images,
     logprobs::ChatLogprobs,
     usage::{Timings, Usage},
 };
-use crate::{error::ApiError, http::sse, ids, state::State};
-
-/// How long a stream waits for its model before it sends its headers. Until then an error is still a plain HTTP
-/// error; a model that must be loaded first takes longer and is waited for in the stream.
-const PATIENCE: Duration = Duration::from_millis(300);
-
-type Starting = BoxFuture<'static, Result<Running, ApiError>>;
-
-/// A turn that was accepted, and the model it runs on.
-struct Running {
-    turn: Turn,
-    // Declared after `turn`: the turn is cancelled before the model may be unloaded.
-    _lease: Lease,
-}
-
-enum Stage {
-    Starting(Starting),
-    Running(Box<Running>),
-    Over,
-}
+use crate::{error::ApiError, http::sse, ids, state::State, turns::TurnStream};
 
 /// What every chunk repeats, and what the stream's options ask for.
 pub(crate) struct ChatStream {
-    stage: Stage,
+    /// `None` behind the end.
+    events: Option<TurnStream>,
     ready: VecDeque<Bytes>,
     id: String,
     created: u64,
@@ -75,7 +56,7 @@ impl ChatStream {
         images::check_model(&state, &request.messages, &status)?;
         let pictures = images::load(&state, &request.messages).await?;
         let mut this = Self {
-            stage: Stage::Over,
+            events: None,
             ready: VecDeque::new(),
             id: ids::new("chatcmpl-"),
             created: ids::unix_time(),
@@ -87,17 +68,7 @@ impl ChatStream {
             timings_per_token: request.timings_per_token.unwrap_or(false),
             progress: Progress { started: Instant::now(), first: None, generated: 0, prompt: None },
         };
-        let mut starting: Starting = async move {
-            let lease = state.registry.acquire(&status.entry.id).await?;
-            let request = turn(&request, pictures, &lease, id)?;
-            let (turn, lease) = start(lease, request).await?;
-            Ok(Running { turn, _lease: lease })
-        }
-        .boxed();
-        this.stage = match timeout(PATIENCE, &mut starting).await {
-            Ok(running) => Stage::Running(Box::new(running?)),
-            Err(_) => Stage::Starting(starting),
-        };
+        this.events = Some(TurnStream::begin(state, status, move |lease| turn(&request, pictures, lease, id)).await?);
         this.open();
         Ok(stream::unfold(this, |mut this| async move { this.next().await.map(|frame| (frame, this)) }))
     }
@@ -107,16 +78,10 @@ impl ChatStream {
             if let Some(frame) = self.ready.pop_front() {
                 return Some(frame);
             }
-            match &mut self.stage {
-                Stage::Over => return None,
-                Stage::Starting(starting) => match starting.await {
-                    Ok(running) => self.stage = Stage::Running(Box::new(running)),
-                    Err(error) => self.fail(&error),
-                },
-                Stage::Running(running) => match running.turn.next().await {
-                    Some(event) => self.event(event),
-                    None => self.fail(&ApiError::new(500, "internal_error", "the answer ended without an end")),
-                },
+            match self.events.as_mut()?.next().await {
+                Some(Ok(event)) => self.event(event),
+                Some(Err(error)) => self.fail(&error),
+                None => self.events = None,
             }
         }
     }
@@ -153,13 +118,14 @@ impl ChatStream {
                 let chunk = ChunkDelta { reasoning_content: text.clone(), reasoning: text, ..ChunkDelta::default() };
                 self.delta(&delta, chunk);
             }
-            TurnEvent::Finish { choice, reason } => {
+            TurnEvent::Finish { choice, reason, .. } => {
                 let mut choice = self.choice(choice, ChunkDelta::default());
                 choice.finish_reason = Some(finish_reason(&reason).into());
                 let chunk = self.chunk(vec![choice]);
                 self.ready.push_back(sse::data(&chunk));
             }
             TurnEvent::End { summary, reasoning_tokens } => self.end(&summary, reasoning_tokens),
+            TurnEvent::ToolCall { .. } | TurnEvent::Arguments { .. } => {}
             TurnEvent::Failed(error) => self.fail(&error.into()),
         }
     }
@@ -185,12 +151,12 @@ impl ChatStream {
             self.ready.push_back(sse::data(&chunk));
         }
         self.ready.push_back(sse::done());
-        self.stage = Stage::Over;
+        self.events = None;
     }
 
     fn fail(&mut self, error: &ApiError) {
         self.ready.push_back(sse::failure(error));
-        self.stage = Stage::Over;
+        self.events = None;
     }
 
     fn choice(&self, index: u32, delta: ChunkDelta) -> ChunkChoice {

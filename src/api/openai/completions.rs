@@ -329,6 +329,7 @@ fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Run
         sampling: sampling_fields!(request).check(tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_tokens,
+        grammar: None,
         stop: stops(request.stop.clone())?,
         ignore_eos: request.ignore_eos.unwrap_or(false),
         logprobs: request.logprobs,

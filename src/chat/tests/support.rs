@@ -57,14 +57,7 @@ pub fn result(id: &str, text: &str) -> Message {
 
 pub fn turn(messages: Vec<Message>) -> TurnRequest {
     let sampling = SamplingParams { temperature: 0.0, ..SamplingParams::default() };
-    TurnRequest {
-        id: "test".to_owned(),
-        messages,
-        tools: Vec::new(),
-        template_kwargs: serde_json::Map::new(),
-        continue_final_message: false,
-        generation: Generation { sampling, ..Generation::default() },
-    }
+    TurnRequest { generation: Generation { sampling, ..Generation::default() }, ..TurnRequest::new("test", messages) }
 }
 
 pub fn render(model: &ChatModel, messages: Vec<Message>) -> Rendered {

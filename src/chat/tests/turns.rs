@@ -75,7 +75,7 @@ fn a_question_is_echoed() {
     let (chat, scheduler) = start("echo");
     let (answers, events) = run(&chat, &scheduler, turn(vec![user("Hello <|im_end|> there")]));
     assert_eq!(answers, [(String::new(), "Hello <|im_end|> there".to_owned())]);
-    let finish = TurnEvent::Finish { choice: 0, reason: FinishReason::Stop(None) };
+    let finish = TurnEvent::Finish { choice: 0, reason: FinishReason::Stop(None), tool_calls: 0 };
     assert!(events.contains(&finish), "{events:?}");
     assert!(matches!(events.last(), Some(TurnEvent::End { reasoning_tokens: 0, .. })), "{events:?}");
 }
@@ -111,7 +111,10 @@ fn an_answer_cut_short_says_so() {
     request.generation.max_tokens = Some(4);
     let (answers, events) = run(&chat, &scheduler, request);
     assert_eq!(answers, [("The user".to_owned(), String::new())]);
-    assert!(events.contains(&TurnEvent::Finish { choice: 0, reason: FinishReason::Length }), "{events:?}");
+    assert!(
+        events.contains(&TurnEvent::Finish { choice: 0, reason: FinishReason::Length, tool_calls: 0 }),
+        "{events:?}"
+    );
 }
 
 #[test]

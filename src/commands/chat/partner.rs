@@ -82,14 +82,7 @@ impl Partner {
                 let text = lease.text()?;
                 let generation =
                     Generation { sampling: self.sampling.clone(), max_tokens: self.max_tokens, ..Default::default() };
-                let turn = TurnRequest {
-                    id: "chat".to_owned(),
-                    messages: messages.to_vec(),
-                    tools: Vec::new(),
-                    template_kwargs: Default::default(),
-                    continue_final_message: false,
-                    generation,
-                };
+                let turn = TurnRequest { generation, ..TurnRequest::new("chat", messages.to_vec()) };
                 let turn = text.chat.start(&text.scheduler, turn);
                 Ok(Answer::Local(turn.map_err(|error| Error::Refused(error.to_string()))?))
             }
@@ -162,7 +155,13 @@ impl Answer {
                 }
                 Some(TurnEvent::Failed(error)) => return Err(Error::Refused(error.to_string())),
                 Some(
-                    TurnEvent::Prefill(_) | TurnEvent::Finish { .. } | TurnEvent::Text(_) | TurnEvent::Reasoning(_),
+                    TurnEvent::Prefill(_)
+                    | TurnEvent::Finish { .. }
+                    | TurnEvent::Text(_)
+                    | TurnEvent::Reasoning(_)
+                    // No tools are offered.
+                    | TurnEvent::ToolCall { .. }
+                    | TurnEvent::Arguments { .. },
                 ) => {}
             }
         }

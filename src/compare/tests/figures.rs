@@ -168,14 +168,8 @@ async fn who_else_uses_the_server_is_a_warning() {
     let bench = Bench::new();
     let other = bench.registry.acquire("echo-long").await.unwrap();
     let text = other.text().unwrap();
-    let busy = tern_chat::TurnRequest {
-        id: "other".into(),
-        messages: vec![tern_chat::Message::text(tern_chat::Role::User, "go on")],
-        tools: Vec::new(),
-        template_kwargs: Default::default(),
-        continue_final_message: false,
-        generation: Default::default(),
-    };
+    let go_on = tern_chat::Message::text(tern_chat::Role::User, "go on");
+    let busy = tern_chat::TurnRequest::new("other", vec![go_on]);
     let turn = text.chat.start(&text.scheduler, busy).unwrap();
     let ended = bench.run(request(&["echo-pieces"])).await;
     assert!(ended.results.machine.warning.unwrap().contains("other requests"));

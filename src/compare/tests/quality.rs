@@ -43,14 +43,8 @@ async fn the_figures_are_those_of_the_engine_itself() {
     // The same answer with logprobs while it is written.
     let lease = bench.registry.acquire("echo-pieces").await.unwrap();
     let text = lease.text().unwrap();
-    let mut turn = tern_chat::TurnRequest {
-        id: "check".into(),
-        messages: vec![tern_chat::Message::text(tern_chat::Role::User, "Tell me something")],
-        tools: Vec::new(),
-        template_kwargs: Default::default(),
-        continue_final_message: false,
-        generation: Default::default(),
-    };
+    let question = tern_chat::Message::text(tern_chat::Role::User, "Tell me something");
+    let mut turn = tern_chat::TurnRequest::new("check", vec![question]);
     turn.generation.sampling.temperature = 0.0;
     turn.generation.logprobs = Some(0);
     let mut turn = text.chat.start(&text.scheduler, turn).unwrap();

@@ -29,6 +29,7 @@ async fn logprobs(lease: &Lease) -> Vec<f32> {
         sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
         n: 1,
         max_tokens: Some(0),
+        grammar: None,
         stop: Vec::new(),
         ignore_eos: true,
         logprobs: None,

@@ -37,6 +37,7 @@ fn main() {
                     sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
                     n: 1,
                     max_tokens: Some(TOKENS),
+                    grammar: None,
                     stop: vec!["never said".into()],
                     ignore_eos: false,
                     logprobs: None,

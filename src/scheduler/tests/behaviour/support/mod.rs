@@ -121,6 +121,7 @@ pub fn request(prompt: Vec<Token>) -> GenerateRequest {
         sampling: SamplingParams { temperature: 0.0, ..SamplingParams::default() },
         n: 1,
         max_tokens: Some(8),
+        grammar: None,
         stop: Vec::new(),
         ignore_eos: false,
         logprobs: None,
