@@ -1,5 +1,6 @@
 //! Whether an answer is as it must be.
 
+use jsonschema::{PatternOptions, Validator};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,7 @@ pub(crate) enum Check {
     Equals(String),
     Regex(Regex),
     Json,
+    Schema(Box<Validator>),
 }
 
 impl Check {
@@ -53,6 +55,7 @@ impl Check {
                 Self::Regex(regex.map_err(|error| format!("this is no regular expression we can use: {error}"))?)
             }
             AssertionKind::Json => Self::Json,
+            AssertionKind::Schema => Self::Schema(Box::new(validator(&value)?)),
         })
     }
 
@@ -64,8 +67,22 @@ impl Check {
             Self::Equals(value) => text.trim() == value,
             Self::Regex(regex) => regex.is_match(text),
             Self::Json => serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+            Self::Schema(validator) => serde_json::from_str(text).is_ok_and(|value| validator.is_valid(&value)),
         }
     }
+}
+
+/// The schema, ready to be asked. Patterns are matched in linear time; nothing is fetched, so that a `$ref` can only lead into the
+/// schema itself.
+fn validator(schema: &str) -> Result<Validator, String> {
+    let schema: serde_json::Value =
+        serde_json::from_str(schema).map_err(|error| format!("this is no JSON, so it is no schema: {error}"))?;
+    let patterns = PatternOptions::regex().size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES);
+    let validator = jsonschema::options().with_pattern_options(patterns).build(&schema);
+    validator.map_err(|error| match error.instance_path().as_str() {
+        "" => format!("this is no JSON schema: {error}"),
+        place => format!("this is no JSON schema: {place}: {error}"),
+    })
 }
 
 #[cfg(test)]
@@ -87,6 +104,24 @@ mod tests {
         assert!(
             !holds(Json, "", "{\"a\": 1} and more") && !holds(Json, "", "```json\n{}\n```") && !holds(Json, "", "")
         );
+    }
+
+    #[test]
+    fn a_schema_says_what_the_json_must_be_and_a_wrong_one_is_refused_with_its_place() {
+        let schema = r##"{"type": "object", "required": ["city"], "additionalProperties": false,
+            "properties": {"city": {"$ref": "#/$defs/name"}}, "$defs": {"name": {"type": "string", "pattern": "^[A-Z]"}}}"##;
+        assert!(holds(AssertionKind::Schema, schema, " {\"city\": \"Zurich\"} "));
+        for wrong in ["{\"city\": \"zurich\"}", "{}", "{\"city\": \"Zurich\", \"a\": 1}", "{\"city\": \"Zurich\"} or so", ""] {
+            assert!(!holds(AssertionKind::Schema, schema, wrong), "{wrong}");
+        }
+        let refused = |schema: &str| {
+            let assertion = Assertion { kind: AssertionKind::Schema, value: Some(schema.into()) };
+            Check::new(&assertion).err().expect("it is no schema that can be used")
+        };
+        assert!(refused("{type: object}").contains("no JSON"));
+        assert!(refused(r#"{"properties": {"a": {"type": "strnig"}}}"#).contains("/properties/a/type"));
+        assert!(refused(r#"{"$ref": "http://127.0.0.1:1/schema.json"}"#).contains("schema.json"));
+        assert!(!refused(r#"{"type": "string", "pattern": "(a"}"#).is_empty());
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub enum AssertionKind {
     Regex,
     /// It is one JSON value and nothing else but white space.
     Json,
+    /// It is one JSON value that is valid under the value, a JSON schema.
+    Schema,
 }
 
 impl Column {

@@ -137,6 +137,8 @@ pub enum CompareAssertionKind {
     Regex,
     /// The answer is one JSON value and nothing else.
     Json,
+    /// The answer is one JSON value that is valid under this JSON schema.
+    Schema,
 }
 
 impl poem_openapi::types::Example for CompareRequest {
@@ -180,6 +182,7 @@ impl TryFrom<CompareRequest> for compare::CompareRequest {
                 CompareAssertionKind::Equals => compare::AssertionKind::Equals,
                 CompareAssertionKind::Regex => compare::AssertionKind::Regex,
                 CompareAssertionKind::Json => compare::AssertionKind::Json,
+                CompareAssertionKind::Schema => compare::AssertionKind::Schema,
             },
             value: assertion.value,
         };

@@ -120,8 +120,8 @@ function Verdicts({ comparison, result }: { comparison: Comparison; result: Cell
       {result.assertions.map((verdict, index) => {
         const { kind, value: wanted } = comparison.request.assertions[index] ?? { kind: "contains", value: "" };
         return (
-          <li class={verdict === true ? "good" : "bad"}>
-            {verdict === true ? m.compare.holds : verdict === false ? m.compare.fails : verdict}: {m.compare.assertions[kind]} {wanted ? `“${wanted}”` : ""}
+          <li class={verdict === true ? "good" : "bad"} title={kind === "schema" ? wanted ?? "" : undefined}>
+            {verdict === true ? m.compare.holds : verdict === false ? m.compare.fails : verdict}: {m.compare.assertions[kind]} {wanted && kind !== "schema" ? `“${wanted}”` : ""}
           </li>
         );
       })}

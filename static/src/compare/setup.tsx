@@ -193,7 +193,7 @@ function How({ wanted }: { wanted: CompareRequest }) {
   );
 }
 
-const KINDS: AssertionKind[] = ["contains", "not_contains", "equals", "regex", "json"];
+const KINDS: AssertionKind[] = ["contains", "not_contains", "equals", "regex", "json", "schema"];
 
 function Assertions({ wanted }: { wanted: CompareRequest }) {
   const { assertions } = wanted;
@@ -205,7 +205,9 @@ function Assertions({ wanted }: { wanted: CompareRequest }) {
           <select aria-label={m.compare.assertionKind} value={assertion.kind} onChange={(event) => set(index, { kind: event.currentTarget.value as AssertionKind })}>
             {KINDS.map((kind) => <option value={kind}>{m.compare.assertions[kind]}</option>)}
           </select>
-          {assertion.kind !== "json" && <input type="text" aria-label={m.compare.assertionValue} value={assertion.value ?? ""} onInput={(event) => set(index, { value: event.currentTarget.value })} />}
+          {assertion.kind === "schema"
+            ? <textarea rows={4} spellcheck={false} aria-label={m.compare.assertionSchema} placeholder={m.compare.schemaExample} value={assertion.value ?? ""} onInput={(event) => set(index, { value: event.currentTarget.value })} />
+            : assertion.kind !== "json" && <input type="text" aria-label={m.compare.assertionValue} value={assertion.value ?? ""} onInput={(event) => set(index, { value: event.currentTarget.value })} />}
           <IconButton icon={X} size={16} label={m.remove} onClick={() => change({ assertions: assertions.filter((_, at) => at !== index) })} />
         </div>
       ))}

@@ -8,7 +8,7 @@ export interface Column {
   parameters?: Parameters;
 }
 
-export type AssertionKind = "contains" | "not_contains" | "equals" | "regex" | "json";
+export type AssertionKind = "contains" | "not_contains" | "equals" | "regex" | "json" | "schema";
 
 export interface CompareRequest {
   title?: string | null;
