@@ -110,7 +110,7 @@ pub struct ModelArgs {
     /// which carry no mark and give word salad otherwise. [default: 128]
     #[arg(long, env = "TERN_I2S_BLOCK", value_name = "N")]
     pub i2s_block: Option<Block>,
-    /// Instruction set of the BitNet kernels: reference, avx2, avxvnni, avx512, dotprod or i8mm.
+    /// Instruction set of the BitNet kernels: reference, avx2, avxvnni, avx512, amx, dotprod or i8mm.
     ///
     /// All give the same integers; a slower one than the processor has is for tests and comparisons. [default: the
     /// fastest that the processor has]
@@ -279,6 +279,8 @@ pub enum KernelsArg {
     AvxVnni,
     /// x86-64 with AVX-512 VNNI and VBMI.
     Avx512,
+    /// As `avx512`, with AMX.
+    Amx,
     /// AArch64 with dot products.
     Dotprod,
     /// AArch64 with int8 matrix products.
@@ -293,6 +295,7 @@ impl KernelsArg {
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
+            Self::Amx => "amx",
             Self::Dotprod => "dotprod",
             Self::I8mm => "i8mm",
         }

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str, &[&str])] = &[
     ("i2_avx512.c", "x86_64", AVX512),
     ("t5_avx512.c", "x86_64", AVX512),
     ("sparse_avx512.c", "x86_64", AVX512),
+    ("i2_amx.c", "x86_64", AMX),
     ("i2_neon_dotprod.c", "aarch64", &["-march=armv8.2-a+dotprod"]),
     ("t5_neon_dotprod.c", "aarch64", &["-march=armv8.2-a+dotprod"]),
     ("i2_neon_i8mm.c", "aarch64", &["-march=armv8.2-a+dotprod+i8mm"]),
@@ -28,6 +29,11 @@ const AVX2: &[&str] = &["-mavx2"];
 #[rustfmt::skip]
 const AVX512: &[&str] = &[
     "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mavx512vbmi", "-mprefer-vector-width=512",
+];
+#[rustfmt::skip]
+const AMX: &[&str] = &[
+    "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vnni", "-mavx512vbmi", "-mprefer-vector-width=512",
+    "-mamx-tile", "-mamx-int8",
 ];
 
 #[rustfmt::skip]

@@ -111,7 +111,9 @@ mod tests {
         let schema = r##"{"type": "object", "required": ["city"], "additionalProperties": false,
             "properties": {"city": {"$ref": "#/$defs/name"}}, "$defs": {"name": {"type": "string", "pattern": "^[A-Z]"}}}"##;
         assert!(holds(AssertionKind::Schema, schema, " {\"city\": \"Zurich\"} "));
-        for wrong in ["{\"city\": \"zurich\"}", "{}", "{\"city\": \"Zurich\", \"a\": 1}", "{\"city\": \"Zurich\"} or so", ""] {
+        for wrong in
+            ["{\"city\": \"zurich\"}", "{}", "{\"city\": \"Zurich\", \"a\": 1}", "{\"city\": \"Zurich\"} or so", ""]
+        {
             assert!(!holds(AssertionKind::Schema, schema, wrong), "{wrong}");
         }
         let refused = |schema: &str| {

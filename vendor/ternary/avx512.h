@@ -63,6 +63,27 @@ INLINE void transpose2(const uint8_t *first, const uint8_t *second, __m512i out[
     }
 }
 
+/* Expands `blocks` blocks of `now` (1 to 4) groups of i2x8, whose first begins at w and each next `stride` bytes behind, into
+ * a panel of codes [32 * blocks][32 rows][4 columns]. Rows of groups that are not there get some other's codes. */
+INLINE void expand(const uint8_t *w, size_t stride, size_t now, size_t blocks, uint8_t *panel) {
+    const __m512i low = _mm512_set1_epi8(0x03);
+    for (size_t pair = 0; pair < now; pair += 2) {
+        const uint8_t *first = w + pair * stride;
+        const uint8_t *second = pair + 1 < now ? first + stride : first;
+        for (size_t b = 0; b < blocks; b++) {
+            __m512i x[8];
+            transpose2(first + b * 256, second + b * 256, x);
+            uint8_t *to = panel + b * 32 * 128 + pair * 32;
+            UNROLL for (int f = 3; f >= 0; f--) {
+                UNROLL for (int i = 0; i < 8; i++) {
+                    _mm512_store_si512(to + (f * 8 + i) * 128, _mm512_and_si512(x[i], low));
+                    x[i] = _mm512_srli_epi32(x[i], 2);
+                }
+            }
+        }
+    }
+}
+
 /* n <= 12 tokens times a panel of codes [steps][32 rows][4 columns]: 24 accumulators, 2 registers of weights, 1 of
  * activations. `rows` (8 to 32) of the results are written. A lane grows by at most 4 * 2 * 127 a step. */
 INLINE void tile(const uint8_t *panel, size_t steps, const int8_t *q, size_t ldq, const int n, const int32_t *qsum,

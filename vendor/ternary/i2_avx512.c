@@ -133,25 +133,9 @@ void tern_i2_gemv_avx512(const uint8_t *w, size_t groups, size_t k, const int8_t
 void tern_i2_gemm_avx512(const uint8_t *w, size_t groups, size_t k, const int8_t *q, size_t ldq, size_t n,
                          const int32_t *qsum, int32_t *d, size_t ldd, uint8_t *scratch) {
     const size_t blocks = k / 128, stride = blocks * 256;
-    const __m512i low = _mm512_set1_epi8(0x03);
     for (size_t g = 0; g < groups; g += 4) {
         const size_t now = groups - g < 4 ? groups - g : 4;
-        for (size_t pair = 0; pair < now; pair += 2) {
-            const uint8_t *first = w + (g + pair) * stride;
-            /* A group that is not there gets some other's weights; its results are not written. */
-            const uint8_t *second = pair + 1 < now ? first + stride : first;
-            for (size_t b = 0; b < blocks; b++) {
-                __m512i x[8];
-                transpose2(first + b * 256, second + b * 256, x);
-                uint8_t *to = scratch + b * 32 * 128 + pair * 32;
-                UNROLL for (int f = 3; f >= 0; f--) {
-                    UNROLL for (int i = 0; i < 8; i++) {
-                        _mm512_store_si512(to + (f * 8 + i) * 128, _mm512_and_si512(x[i], low));
-                        x[i] = _mm512_srli_epi32(x[i], 2);
-                    }
-                }
-            }
-        }
+        expand(w + g * stride, stride, now, blocks, scratch);
         panel_product(scratch, k / 4, q, ldq, n, qsum, d + g * 8, ldd, now * 8);
     }
 }

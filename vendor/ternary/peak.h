@@ -14,6 +14,7 @@
 uint64_t tern_peak_avx2(uint64_t rounds, int32_t *sink);
 uint64_t tern_peak_avxvnni(uint64_t rounds, int32_t *sink);
 uint64_t tern_peak_avx512(uint64_t rounds, int32_t *sink);
+uint64_t tern_peak_amx(uint64_t rounds, int32_t *sink);
 uint64_t tern_peak_dotprod(uint64_t rounds, int32_t *sink);
 uint64_t tern_peak_i8mm(uint64_t rounds, int32_t *sink);
 

@@ -47,8 +47,13 @@ TERN_GEMV(i2, ref)     TERN_GEMM(i2, ref)     TERN_GEMV(t5, ref)     TERN_GEMM(t
 TERN_GEMV(i2, avx2)    TERN_GEMM(i2, avx2)    TERN_GEMV(t5, avx2)    TERN_GEMM(t5, avx2)
 TERN_GEMV(i2, avxvnni) TERN_GEMM(i2, avxvnni) /* t5: avx2's */
 TERN_GEMV(i2, avx512)  TERN_GEMM(i2, avx512)  TERN_GEMV(t5, avx512)  TERN_GEMM(t5, avx512)
+TERN_GEMV(i2, amx)     TERN_GEMM(i2, amx)     /* t5, and gemv of up to three: avx512's */
 TERN_GEMV(i2, dotprod) TERN_GEMM(i2, dotprod) TERN_GEMV(t5, dotprod) TERN_GEMM(t5, dotprod)
 TERN_GEMM(i2, i8mm) /* the others: dotprod's */
+
+/* Whether this processor has tiles of int8 and the system lets this process use them; asks it to, for all its threads. To be
+ * called, and have said 1, before any of the amx functions. */
+int tern_amx_permit(void);
 
 /* Products that skip what is zero, for one token; exact like the others. `_ref` defines them.
  *

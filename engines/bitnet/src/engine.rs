@@ -80,6 +80,17 @@ fn features(kernels: Kernels) -> &'static [&'static str] {
         Kernels::Avx2 => &["avx2", "fma", "f16c"],
         Kernels::AvxVnni => &["avx2", "fma", "f16c", "avx_vnni"],
         Kernels::Avx512 => &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512vbmi"],
+        Kernels::Amx => &[
+            "avx2",
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512dq",
+            "avx512_vnni",
+            "avx512vbmi",
+            "amx_tile",
+            "amx_int8",
+        ],
         Kernels::Dotprod => &["asimddp"],
         Kernels::I8mm => &["asimddp", "i8mm"],
     }

@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+#[cfg(target_arch = "x86_64")]
+use crate::ffi;
+
 /// An instruction set that kernels are written for. All exist on every platform; [`Path::available`] says which this
 /// processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,6 +17,8 @@ pub enum Path {
     AvxVnni,
     /// x86-64 with AVX-512 (F, BW, VL, DQ, VNNI, VBMI).
     Avx512,
+    /// As [`Path::Avx512`] with AMX (tiles of int8), on systems that let a process use it.
+    Amx,
     /// AArch64 with the dot product instructions.
     Dotprod,
     /// As [`Path::Dotprod`] with the int8 matrix instructions.
@@ -22,7 +27,8 @@ pub enum Path {
 
 impl Path {
     /// Every path, the slowest first.
-    pub const ALL: [Self; 6] = [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Dotprod, Self::I8mm];
+    pub const ALL: [Self; 7] =
+        [Self::Reference, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Amx, Self::Dotprod, Self::I8mm];
 
     /// Its name in settings and figures.
     pub fn name(self) -> &'static str {
@@ -31,6 +37,7 @@ impl Path {
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
+            Self::Amx => "amx",
             Self::Dotprod => "dotprod",
             Self::I8mm => "i8mm",
         }
@@ -56,6 +63,8 @@ impl Path {
                     && is_x86_feature_detected!("avx512vnni")
                     && is_x86_feature_detected!("avx512vbmi")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Self::Avx512.is_available() && ffi::ints::amx_is_permitted(),
             #[cfg(target_arch = "aarch64")]
             Self::Dotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
             #[cfg(target_arch = "aarch64")]

@@ -25,6 +25,8 @@ static const struct {
 #elif defined(PATH_AVX512)
     {"i2 avx512", 0, tern_i2_gemv_avx512, tern_i2_gemm_avx512},
     {"t5 avx512", 1, tern_t5_gemv_avx512, tern_t5_gemm_avx512},
+#elif defined(PATH_AMX)
+    {"i2 amx", 0, tern_i2_gemv_amx, tern_i2_gemm_amx},
 #elif defined(PATH_NEON)
     {"i2 dotprod", 0, tern_i2_gemv_dotprod, tern_i2_gemm_dotprod},
     {"t5 dotprod", 1, tern_t5_gemv_dotprod, tern_t5_gemm_dotprod},

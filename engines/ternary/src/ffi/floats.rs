@@ -148,7 +148,7 @@ fn kernels(path: Path) -> &'static Kernels {
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 | Path::AvxVnni => &AVX2,
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 => &AVX512,
+        Path::Avx512 | Path::Amx => &AVX512,
         #[cfg(target_arch = "aarch64")]
         Path::Dotprod | Path::I8mm => &NEON,
         _ => &REFERENCE,

@@ -57,8 +57,22 @@ declare! {
 #[cfg(target_arch = "x86_64")]
 declare! {
     packers;
-    gemv tern_i2_gemv_avx2 tern_t5_gemv_avx2 tern_i2_gemv_avxvnni tern_i2_gemv_avx512 tern_t5_gemv_avx512;
+    gemv tern_i2_gemv_avx2 tern_t5_gemv_avx2 tern_i2_gemv_avxvnni tern_i2_gemv_avx512 tern_t5_gemv_avx512
+        tern_i2_gemv_amx;
     gemm tern_i2_gemm_avx2 tern_t5_gemm_avx2 tern_i2_gemm_avxvnni tern_i2_gemm_avx512 tern_t5_gemm_avx512
+        tern_i2_gemm_amx
+}
+
+/// Whether this processor has tiles of int8 and the system lets this process use them. Asked once.
+#[cfg(target_arch = "x86_64")]
+pub fn amx_is_permitted() -> bool {
+    unsafe extern "C" {
+        fn tern_amx_permit() -> std::ffi::c_int;
+    }
+    static PERMITTED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    // SAFETY: it reads what the processor says of itself and makes one system call, which changes nothing but what the
+    // process may do.
+    *PERMITTED.get_or_init(|| unsafe { tern_amx_permit() } != 0)
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -91,6 +105,14 @@ const AVX2: Kernels = Kernels {
     t5_gemm: tern_t5_gemm_avx2,
 };
 
+#[cfg(target_arch = "x86_64")]
+const AVX512: Kernels = Kernels {
+    i2_gemv: tern_i2_gemv_avx512,
+    t5_gemv: tern_t5_gemv_avx512,
+    i2_gemm: tern_i2_gemm_avx512,
+    t5_gemm: tern_t5_gemm_avx512,
+};
+
 #[cfg(target_arch = "aarch64")]
 const DOTPROD: Kernels = Kernels {
     i2_gemv: tern_i2_gemv_dotprod,
@@ -109,12 +131,9 @@ fn kernels(path: Path) -> Kernels {
         #[cfg(target_arch = "x86_64")]
         Path::AvxVnni => Kernels { i2_gemv: tern_i2_gemv_avxvnni, i2_gemm: tern_i2_gemm_avxvnni, ..AVX2 },
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 => Kernels {
-            i2_gemv: tern_i2_gemv_avx512,
-            t5_gemv: tern_t5_gemv_avx512,
-            i2_gemm: tern_i2_gemm_avx512,
-            t5_gemm: tern_t5_gemm_avx512,
-        },
+        Path::Avx512 => AVX512,
+        #[cfg(target_arch = "x86_64")]
+        Path::Amx => Kernels { i2_gemv: tern_i2_gemv_amx, i2_gemm: tern_i2_gemm_amx, ..AVX512 },
         #[cfg(target_arch = "aarch64")]
         Path::Dotprod => DOTPROD,
         #[cfg(target_arch = "aarch64")]

@@ -10,6 +10,7 @@ unsafe extern "C" {
     fn tern_peak_avx2(rounds: u64, sink: *mut i32) -> u64;
     fn tern_peak_avxvnni(rounds: u64, sink: *mut i32) -> u64;
     fn tern_peak_avx512(rounds: u64, sink: *mut i32) -> u64;
+    fn tern_peak_amx(rounds: u64, sink: *mut i32) -> u64;
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -29,6 +30,8 @@ pub fn peak(path: Path, rounds: u64) -> Option<u64> {
         Path::AvxVnni => tern_peak_avxvnni,
         #[cfg(target_arch = "x86_64")]
         Path::Avx512 => tern_peak_avx512,
+        #[cfg(target_arch = "x86_64")]
+        Path::Amx => tern_peak_amx,
         #[cfg(target_arch = "aarch64")]
         Path::Dotprod => tern_peak_dotprod,
         #[cfg(target_arch = "aarch64")]

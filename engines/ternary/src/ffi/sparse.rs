@@ -45,7 +45,7 @@ pub fn rows(path: Path, weights: &[u8], k: usize, list: &[u32], q: &[i8], sum: i
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 | Path::AvxVnni => tern_i2_rows_avx2,
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 => tern_i2_rows_avx512,
+        Path::Avx512 | Path::Amx => tern_i2_rows_avx512,
         _ => tern_i2_rows_ref,
     };
     // SAFETY: the processor has the path's instructions, every row of the list is inside `weights`, and the other slices,
@@ -76,7 +76,7 @@ pub fn columns(path: Path, weights: &[u8], stride: usize, first: usize, list: &[
         #[cfg(target_arch = "x86_64")]
         Path::Avx2 | Path::AvxVnni => tern_i2_cols_avx2,
         #[cfg(target_arch = "x86_64")]
-        Path::Avx512 => tern_i2_cols_avx512,
+        Path::Avx512 | Path::Amx => tern_i2_cols_avx512,
         _ => tern_i2_cols_ref,
     };
     let begin = &weights[first * 64..];

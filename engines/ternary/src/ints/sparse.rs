@@ -8,7 +8,7 @@ use crate::{Path, ffi};
 /// Whether `path` has kernels of its own for [`ByRows`] and [`ByColumns`]. Others have the reference's, which are slow:
 /// use dense products there.
 pub fn skips_zeros(path: Path) -> bool {
-    matches!(path, Path::Avx2 | Path::AvxVnni | Path::Avx512)
+    matches!(path, Path::Avx2 | Path::AvxVnni | Path::Avx512 | Path::Amx)
 }
 
 /// A ternary matrix by rows, as in a file: for products with some of its rows.
