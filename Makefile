@@ -62,9 +62,11 @@ openapi: ## write openapi/openapi.json from the code
 golden: ## write all expected outputs anew; look at the diff afterwards
 	UPDATE_GOLDEN=1 cargo test --release --workspace
 
-bench: ## time the built-in model (prefill, decode, load, memory) and a large store
+bench: ## time the built-in model, a large store and, if .venv/bench has transformers, the tasks beside it
 	cargo run --release --bin tern -- bench tern-guide
 	cargo bench -p tern-store
+	@if [ -x $(VENV)/bench/bin/python ]; then $(VENV)/bench/bin/python scripts/bench-tasks.py; \
+	else echo "tasks beside transformers are not timed: scripts/bench-tasks.py says what they need"; fi
 
 crash-test: ## kill 5,000 processes that write conversations; nothing acknowledged may be missing
 	TERN_CRASH_ROUNDS=5000 cargo test --release -p tern-store crash -- --nocapture

@@ -14,7 +14,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds: usize = args.next().map_or(Ok(3), |rounds| rounds.parse())?;
     let lines: Vec<String> = fs::read_to_string(file)?.lines().map(str::to_owned).collect();
     let source = ModelSource::Path(PathBuf::from(folder));
-    let mut model = CandleEngine.load(&source, &LoadOptions::default(), &mut |_| true)?;
+    let threads = std::thread::available_parallelism()?.get() as u32;
+    let options = LoadOptions { threads, ..LoadOptions::default() };
+    let mut model = CandleEngine.load(&source, &options, &mut |_| true)?;
     let mut best = f64::INFINITY;
     let mut tokens = 0;
     for _ in 0..rounds {

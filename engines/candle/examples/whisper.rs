@@ -21,7 +21,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let started = Instant::now();
     let source = ModelSource::Path(PathBuf::from(folder));
-    let mut model = CandleEngine.load(&source, &LoadOptions::default(), &mut |_| true)?;
+    let threads = std::thread::available_parallelism()?.get() as u32;
+    let load = LoadOptions { threads, ..LoadOptions::default() };
+    let mut model = CandleEngine.load(&source, &load, &mut |_| true)?;
     let transcriber = model.transcriber.as_mut().ok_or("this model does not transcribe")?;
     println!("loaded in {:.2} s", started.elapsed().as_secs_f64());
     let started = Instant::now();
