@@ -31,8 +31,7 @@ pub fn check(grammar: &Grammar) -> Result<(), GrammarError> {
     })
 }
 
-/// A form, compiled for the vocabulary of a model. Clones are cheap.
-#[derive(Clone)]
+/// A form, compiled for the vocabulary of a model.
 pub struct Compiled {
     start: Matcher,
 }
@@ -57,8 +56,15 @@ impl Vocabulary {
     }
 }
 
+impl Clone for Compiled {
+    /// A clone learns the states of the form by itself: their number is bounded, and answers of other requests shall not use it up.
+    fn clone(&self) -> Self {
+        Self { start: self.start.alone() }
+    }
+}
+
 impl Compiled {
-    /// Follows one answer, from its beginning.
+    /// Follows one answer, from its beginning. All that come from the same `Compiled` learn the states of the form together.
     pub fn matcher(&self) -> Matcher {
         self.start.clone()
     }

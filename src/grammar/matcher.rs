@@ -28,6 +28,11 @@ impl Matcher {
         Self { inner, size: mask.size, mask: Some(Arc::new(mask)), ends }
     }
 
+    /// The same place, sharing nothing with this one.
+    pub(crate) fn alone(&self) -> Self {
+        Self { inner: self.inner.deep_clone(), mask: self.mask.clone(), ends: self.ends.clone(), size: self.size }
+    }
+
     /// Which tokens may come next. Computed once a token: some ten microseconds mostly, a few milliseconds where the form is at a
     /// difficult place.
     ///
