@@ -67,7 +67,7 @@ mod tests {
     fn mistakes_are_named_by_their_line() {
         fails("root ::= \"a", "line 1 of the grammar: this literal has no end");
         fails("root ::= x\n# end\n", "line 1 of the grammar: there is no rule \"x\"");
-        fails("root ::= \"a\"\nb = \"c\"", "line 2 of the grammar: expected ::=");
+        fails("root ::= \"a\"\nb = \"c\"", "line 2 of the grammar: expected a rule (name ::= ...), found '='");
         fails("root ::= [z-a]", "from 'z' to 'a'");
         fails("root ::= [a-z", "this class has no end");
         fails("root ::= (\"a\" | \"b\"", "this group has no end");
