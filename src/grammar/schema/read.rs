@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     DEFINITIONS, formats, join,
@@ -25,6 +25,8 @@ const MOST_PATTERNS: usize = 16;
 const LARGEST_BOUND: u64 = 100_000;
 /// Integers beyond this have no exact place among the floats that llguidance computes with.
 const EXACT: u64 = 1 << 53;
+/// Limits of numbers lie no farther out than this.
+const FARTHEST: f64 = (1_u64 << 62) as f64;
 
 type Result<T = ()> = std::result::Result<T, GrammarError>;
 
@@ -348,22 +350,27 @@ fn bound(keyword: &str, value: &Value, path: &str) -> Result<Value> {
     }
 }
 
-/// A limit of a number; beyond 2^53 the next one inside that a float can hold.
+/// A limit of a number; beyond 2^53 the next one inside that a float can hold, and beyond 2^62 that, which is as good as none.
 fn limit(keyword: &str, value: &Value, path: &str) -> Result<Value> {
     if value.is_boolean() && keyword.starts_with("exclusive") {
         return Ok(value.clone());
     }
     let Value::Number(number) = value else { return Err(wrong(path, keyword, value, "a number")) };
+    let lower = keyword == "minimum" || keyword == "exclusiveMinimum";
+    if let Some(float) = number.as_f64()
+        && if lower { float < -FARTHEST } else { float > FARTHEST }
+    {
+        return Ok(json!(if lower { -FARTHEST } else { FARTHEST }));
+    }
     let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     let Some(whole) = whole.filter(|whole| whole.unsigned_abs() > u128::from(EXACT)) else { return Ok(value.clone()) };
-    let lower = keyword == "minimum" || keyword == "exclusiveMinimum";
     let mut float = whole as f64;
     if lower && (float as i128) < whole {
         float = float.next_up();
     } else if !lower && (float as i128) > whole {
         float = float.next_down();
     }
-    Ok(Number::from_f64(float).map_or_else(|| value.clone(), Value::Number))
+    Ok(json!(float))
 }
 
 /// Refuses integers that would become another number on the way.

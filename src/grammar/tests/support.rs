@@ -103,10 +103,12 @@ pub fn answer(pieces: &Pieces, compiled: &Compiled, random: &mut Random) -> Resu
     for count in 0..3000 {
         let mask = matcher.mask().map_err(|error| format!("{error} behind {}", String::from_utf8_lossy(&text)))?;
         let allowed: Vec<Token> = (0..pieces.vocab_size() as Token).filter(|&token| mask.allows(token)).collect();
+        // In a string brackets are only text, and the quote ends it.
+        let closers: &[u8] = if mask.allows(b'q'.into()) && mask.allows(b'"'.into()) { b"\"" } else { b"}]\"" };
         let closing: Vec<Token> = allowed
             .iter()
             .copied()
-            .filter(|&token| pieces.is_end_of_generation(token) || b"\"}]".contains(&pieces.bytes(token)[0]))
+            .filter(|&token| pieces.is_end_of_generation(token) || closers.contains(&pieces.bytes(token)[0]))
             .collect();
         let tired = count > 40 && !closing.is_empty() && !random.one_in(4);
         let token = *random.of(if tired { &closing } else { &allowed });
