@@ -10,6 +10,7 @@ use crate::support::{Random, answer, vocabulary};
 /// Whatever comes of it, it comes soon; and what is accepted can be followed.
 fn soon(name: &str, grammar: Grammar) {
     let began = Instant::now();
+    eprintln!("BEGIN {name}");
     if check(&grammar).is_ok() {
         let (pieces, vocabulary) = vocabulary();
         if let Ok(compiled) = vocabulary.compile(&grammar) {
@@ -25,6 +26,7 @@ fn soon(name: &str, grammar: Grammar) {
             let _ = answer(&pieces, &compiled, &mut random);
         }
     }
+    eprintln!("END {name} {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(10), "{name}: {:?}", began.elapsed());
 }
 
