@@ -75,7 +75,8 @@ fn begin(
     factory: &ParserFactory,
     source: &Source,
 ) -> Result<(llguidance::Matcher, llguidance::toktrie::SimpleVob), GrammarError> {
-    let parser = factory.create_parser(source.top_level()).map_err(|error| source.explain(&error, &error.root_cause()))?;
+    let parser =
+        factory.create_parser(source.top_level()).map_err(|error| source.explain(&error, &error.root_cause()))?;
     let mut matcher = llguidance::Matcher::new(Ok(parser));
     match matcher.compute_mask_or_eos() {
         Ok(mask) => Ok((matcher, mask)),

@@ -17,9 +17,7 @@ use super::{
     completions_stream::CompletionStream,
     forms::{GrammarInput, ResponseFormat, StructuredOutputs, form_fields},
     logprobs::CompletionLogprobs,
-    sampling::{
-        MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, idle_samplers, ignored, sampling_fields, stops,
-    },
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, idle_samplers, ignored, sampling_fields, stops},
     usage::{Timings, Usage, add},
 };
 use crate::{

@@ -282,7 +282,9 @@ fn structured_outputs(outputs: &StructuredOutputs, add: &mut impl FnMut(&str, Gr
 fn json_schema(field: &str, schema: &Value) -> Result<Grammar, ApiError> {
     let Value::String(text) = schema else { return Ok(Grammar::JsonSchema(schema.clone())) };
     let parsed = serde_json::from_str(text);
-    parsed.map(Grammar::JsonSchema).map_err(|error| ApiError::invalid(field, format!("{field} is a text that is no JSON: {error}")))
+    parsed
+        .map(Grammar::JsonSchema)
+        .map_err(|error| ApiError::invalid(field, format!("{field} is a text that is no JSON: {error}")))
 }
 
 fn choice(field: &str, choices: &[String]) -> Result<Grammar, ApiError> {
@@ -296,7 +298,8 @@ fn choice(field: &str, choices: &[String]) -> Result<Grammar, ApiError> {
 /// Finds out the language of a grammar by the rule where it begins.
 fn grammar(field: &str, text: &str) -> Result<Grammar, ApiError> {
     let begins = |name: &str, define: &str| {
-        text.lines().any(|line| line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(define)))
+        text.lines()
+            .any(|line| line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(define)))
     };
     if begins("root", "::=") {
         Ok(Grammar::Gbnf(text.to_owned()))

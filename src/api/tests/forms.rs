@@ -40,7 +40,8 @@ async fn c44_c69_every_way_to_ask_for_a_schema_gives_json_of_it_on_chat_and_comp
         assert_eq!(answer["choices"][0]["finish_reason"], "stop", "{way}");
         let stream = app.chat(with(with(ask("echo", "hi"), way.clone()), json!({"stream": true}))).await;
         assert_eq!(stream.said(0), answer["choices"][0]["message"]["content"].as_str().unwrap(), "{way}");
-        let last = stream.chunks().into_iter().rev().find(|chunk| chunk["choices"][0]["finish_reason"].is_string()).unwrap();
+        let last =
+            stream.chunks().into_iter().rev().find(|chunk| chunk["choices"][0]["finish_reason"].is_string()).unwrap();
         assert_eq!(last["choices"][0]["finish_reason"], "stop");
 
         let body = with(json!({"model": "echo", "prompt": ["hi", "you"], "n": 2, "max_tokens": 200}), way.clone());
@@ -87,11 +88,20 @@ async fn what_cannot_be_enforced_is_a_400_that_names_its_path() {
     let cases: Vec<(Value, &'static str)> = vec![
         (named(bad(json!({"not": {}}))), "response_format.json_schema.schema.properties.age.not"),
         (named(bad(json!({"type": "strnig"}))), "response_format.json_schema.schema.properties.age.type"),
-        (named(bad(json!({"anyOf": [{"format": "x"}]}))), "response_format.json_schema.schema.properties.age.anyOf[0].format"),
-        (named(json!({"$ref": "#/$defs/a", "$defs": {"a": {"if": {}}}})), "response_format.json_schema.schema.$defs.a.if"),
+        (
+            named(bad(json!({"anyOf": [{"format": "x"}]}))),
+            "response_format.json_schema.schema.properties.age.anyOf[0].format",
+        ),
+        (
+            named(json!({"$ref": "#/$defs/a", "$defs": {"a": {"if": {}}}})),
+            "response_format.json_schema.schema.$defs.a.if",
+        ),
         (named(bad(json!({"pattern": "(?=a)b"}))), "response_format.json_schema.schema.properties.age.pattern"),
         (named(json!(false)), "response_format.json_schema.schema"),
-        (json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}), "response_format.json_schema.schema"),
+        (
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}),
+            "response_format.json_schema.schema",
+        ),
         (json!({"response_format": {"type": "json_object", "schema": {"not": {}}}}), "response_format.schema.not"),
         (json!({"json_schema": {"uniqueItems": true}}), "json_schema.uniqueItems"),
         (json!({"guided_json": "{"}), "guided_json"),
@@ -118,7 +128,11 @@ async fn what_cannot_be_enforced_is_a_400_that_names_its_path() {
     let body = with(ask("no-such-model", "hi"), named(bad(json!({"not": {}}))));
     app.chat(body).await.refused(400, "invalid_value", "response_format.json_schema.schema.properties.age.not");
     // A token that the model does not have is known only with the model.
-    let message = app.chat(with(ask("echo", "hi"), json!({"grammar": "start: <|nothing|>"}))).await.refused(400, "invalid_value", "grammar");
+    let message = app.chat(with(ask("echo", "hi"), json!({"grammar": "start: <|nothing|>"}))).await.refused(
+        400,
+        "invalid_value",
+        "grammar",
+    );
     assert!(message.contains("nothing"), "{message}");
 }
 
@@ -126,7 +140,8 @@ async fn what_cannot_be_enforced_is_a_400_that_names_its_path() {
 async fn c45_the_model_is_told_the_schema_in_its_system_message() {
     let app = App::start();
     let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema()}}});
-    let prompt = async |body: Value| app.post("/v1/chat/render", body).await.ok()["prompt"].as_str().unwrap().to_owned();
+    let prompt =
+        async |body: Value| app.post("/v1/chat/render", body).await.ok()["prompt"].as_str().unwrap().to_owned();
     let told = prompt(with(ask("echo", "hi"), format.clone())).await;
     assert!(told.contains("system\nAnswer with JSON that is valid under this schema"), "{told}");
     assert!(told.contains(&schema().to_string()), "{told}");
@@ -147,8 +162,12 @@ async fn a_form_goes_with_n_logprobs_stop_and_max_tokens() {
     for choice in answer["choices"].as_array().unwrap() {
         let text = choice["message"]["content"].as_str().unwrap();
         satisfies(text);
-        let spelled: String =
-            choice["logprobs"]["content"].as_array().unwrap().iter().map(|token| token["token"].as_str().unwrap()).collect();
+        let spelled: String = choice["logprobs"]["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|token| token["token"].as_str().unwrap())
+            .collect();
         assert_eq!(spelled, text);
     }
     let cut = app.chat(with(ask("echo", "hi"), with(format.clone(), json!({"max_tokens": 3})))).await.ok();

@@ -31,7 +31,10 @@ struct Item {
 enum Atom {
     Text(String),
     /// One character in, or not in, these ranges.
-    Class { negated: bool, ranges: Vec<(char, char)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
     /// Any character.
     Any,
     /// A token of the vocabulary, spelled as in Lark.

@@ -40,7 +40,9 @@ fn factors(schema: &Value, read: &Read, depth: usize) -> Vec<usize> {
     let mut all = Vec::new();
     for (keyword, value) in map {
         match (keyword.as_str(), value) {
-            ("anyOf" | "oneOf", Value::Array(list)) => all.push(list.iter().map(product).fold(0, usize::saturating_add)),
+            ("anyOf" | "oneOf", Value::Array(list)) => {
+                all.push(list.iter().map(product).fold(0, usize::saturating_add))
+            }
             ("allOf", Value::Array(list)) => all.extend(list.iter().map(product)),
             ("enum", Value::Array(list)) => all.push(list.len()),
             ("$ref", _) if map.len() > 1 => {

@@ -81,7 +81,10 @@ impl<'a> Reader<'a> {
             return Err(GrammarError::at(path, message));
         }
         if depth > DEEPEST {
-            return Err(GrammarError::at(path, format!("schemas are nested too deeply; at most {DEEPEST} are allowed")));
+            return Err(GrammarError::at(
+                path,
+                format!("schemas are nested too deeply; at most {DEEPEST} are allowed"),
+            ));
         }
         let map = match schema {
             Value::Bool(_) => return Ok(schema.clone()),
@@ -178,7 +181,8 @@ impl<'a> Reader<'a> {
             }
             "$ref" => self.reference(value, path, depth)?,
             "$id" | "id" if !path.is_empty() && moves_references(value) => {
-                let message = format!("{keyword} inside a schema, which moves what references mean, cannot be enforced");
+                let message =
+                    format!("{keyword} inside a schema, which moves what references mean, cannot be enforced");
                 return Err(GrammarError::at(place, message));
             }
             _ if ANNOTATIONS.contains(&keyword) || limits_nothing(keyword, value) => return Ok(()),
@@ -319,7 +323,8 @@ fn implied_type(out: &Map<String, Value>) -> Option<&'static str> {
     if has(&["type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"]) {
         return None;
     }
-    let object = has(&["properties", "patternProperties", "additionalProperties", "required", "minProperties", "maxProperties"]);
+    let object =
+        has(&["properties", "patternProperties", "additionalProperties", "required", "minProperties", "maxProperties"]);
     let array = has(&["items", "prefixItems", "additionalItems", "minItems", "maxItems"]);
     match (object, array) {
         (true, false) => Some("object"),
@@ -333,7 +338,8 @@ fn enough_properties(out: &Map<String, Value>, path: &str) -> Result {
     let least = out.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
     let required = out.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
     if least > required + 1 {
-        let message = format!("minProperties is {least}; it can be enforced up to one more than the required ones ({required})");
+        let message =
+            format!("minProperties is {least}; it can be enforced up to one more than the required ones ({required})");
         return Err(GrammarError::at(join(path, "minProperties"), message));
     }
     Ok(())
@@ -392,6 +398,8 @@ fn exact(value: &Value, path: &str) -> Result {
 fn pattern(value: &Value, path: &str) -> Result {
     match value.as_str() {
         Some(pattern) if pattern.len() <= LONGEST_PATTERN => Ok(()),
-        _ => Err(wrong(path, "pattern", value, &format!("a regular expression of at most {LONGEST_PATTERN} characters"))),
+        _ => {
+            Err(wrong(path, "pattern", value, &format!("a regular expression of at most {LONGEST_PATTERN} characters")))
+        }
     }
 }

@@ -7,8 +7,22 @@ use tern_grammar::{Grammar, check};
 use crate::support::{Random, accepts, answer, vocabulary};
 
 const NAMES: [&str; 16] = [
-    "name", "age", "email", "id", "items", "price", "address", "street", "tags", "created_at", "status", "count", "is_active", "notes",
-    "größe", "a \"b\"\\",
+    "name",
+    "age",
+    "email",
+    "id",
+    "items",
+    "price",
+    "address",
+    "street",
+    "tags",
+    "created_at",
+    "status",
+    "count",
+    "is_active",
+    "notes",
+    "größe",
+    "a \"b\"\\",
 ];
 
 /// Makes one schema.
@@ -45,7 +59,10 @@ impl Maker {
             4 => self.number(),
             5 => json!({ "type": "boolean" }),
             6 => json!({ "enum": (0..1 + self.random.below(5)).map(|i| NAMES[i]).collect::<Vec<_>>() }),
-            7 => self.random.of(&[json!({"const": "fixed"}), json!({"const": 3}), json!({"enum": [1, "two", null, true, 2.5]})]).clone(),
+            7 => self
+                .random
+                .of(&[json!({"const": "fixed"}), json!({"const": 3}), json!({"enum": [1, "two", null, true, 2.5]})])
+                .clone(),
             8 => json!({ "type": [self.random.of(&["string", "integer", "boolean"]), "null"] }),
             9 | 10 => self.object(depth + 1),
             11 | 12 => self.array(depth + 1),
@@ -54,7 +71,9 @@ impl Maker {
             15 => json!({ "allOf": [self.object(depth + 1), { "type": "object", "required": ["name"] }] }),
             _ if self.definitions.is_empty() => json!({ "type": "null" }),
             // Optional, or a chain might have no end.
-            _ => json!({ "anyOf": [{ "$ref": format!("#/$defs/{}", self.random.of(&self.definitions.clone())) }, { "type": "null" }] }),
+            _ => {
+                json!({ "anyOf": [{ "$ref": format!("#/$defs/{}", self.random.of(&self.definitions.clone())) }, { "type": "null" }] })
+            }
         };
         if self.random.one_in(4) {
             schema["description"] = "What it is.".into();
@@ -215,7 +234,8 @@ fn what_random_weights_say_in_a_schema_satisfies_an_independent_validator() {
 
 fn check_texts(schema: Value, good: &[&str], bad: &[&str]) {
     let (_, vocabulary) = vocabulary();
-    let compiled = vocabulary.compile(&Grammar::JsonSchema(schema.clone())).unwrap_or_else(|error| panic!("{error}: {schema}"));
+    let compiled =
+        vocabulary.compile(&Grammar::JsonSchema(schema.clone())).unwrap_or_else(|error| panic!("{error}: {schema}"));
     for text in good {
         assert!(accepts(&compiled, text), "{text} of {schema}");
     }
@@ -231,7 +251,10 @@ fn a_recursive_schema_goes_as_deep_as_the_answer_does() {
         "required": ["value", "children"], "additionalProperties": false });
     check_texts(
         json!({ "$ref": "#/$defs/node", "$defs": { "node": node } }),
-        &[r#"{"value": 1, "children": []}"#, r#"{"value":1,"children":[{"value":2,"children":[{"value":3,"children":[]}]}]}"#],
+        &[
+            r#"{"value": 1, "children": []}"#,
+            r#"{"value":1,"children":[{"value":2,"children":[{"value":3,"children":[]}]}]}"#,
+        ],
         &[r#"{"value": 1}"#, r#"{"value": 1, "children": [2]}"#, r#"{"value": "1", "children": []}"#],
     );
     check_texts(
@@ -298,7 +321,11 @@ fn dates_exist() {
 #[test]
 fn null_is_allowed_in_the_way_of_openapi() {
     check_texts(json!({ "type": "string", "nullable": true }), &["null", "\"x\""], &["1"]);
-    check_texts(json!({ "properties": { "a": { "type": "integer" } }, "required": ["a"] }), &[r#"{"a": 1}"#], &["\"x\"", "{}"]);
+    check_texts(
+        json!({ "properties": { "a": { "type": "integer" } }, "required": ["a"] }),
+        &[r#"{"a": 1}"#],
+        &["\"x\"", "{}"],
+    );
 }
 
 #[test]

@@ -14,9 +14,10 @@ impl Pieces {
     pub fn new() -> Self {
         let mut words: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
         let pieces = [
-            "{\"", "\":", "\": ", "\": \"", "\",", "\", \"", "\"}", "\"]", "}}", "},", "}, {", "[{", "[\"", "],", "{}", "[]", ", ", "\n",
-            "\n  ", "\n    ", "  ", "true", "false", "null", "name", "value", "items", "type", "id", "the", "ing", "10", "00", "-1", ".5",
-            "é", "日本", "2024", "-02-", "\\n", "\\\"", "://", "www", "@", ".com",
+            "{\"", "\":", "\": ", "\": \"", "\",", "\", \"", "\"}", "\"]", "}}", "},", "}, {", "[{", "[\"", "],", "{}",
+            "[]", ", ", "\n", "\n  ", "\n    ", "  ", "true", "false", "null", "name", "value", "items", "type", "id",
+            "the", "ing", "10", "00", "-1", ".5", "é", "日本", "2024", "-02-", "\\n", "\\\"", "://", "www", "@",
+            ".com",
         ];
         words.extend(pieces.iter().map(|piece| piece.as_bytes().to_vec()));
         words.extend([END, TURN, MARK].map(|name| name.as_bytes().to_vec()));

@@ -8,10 +8,12 @@ use tern_scheduler::{FinishReason, GenerateError, GenerateRequest, SamplingParam
 use crate::support::{Choice, Setup, collect, prompt, request, seeded, words};
 
 fn schema() -> Grammar {
-    Grammar::JsonSchema(json!({ "type": "object", "additionalProperties": false, "required": ["kind", "count", "note", "tags"],
+    Grammar::JsonSchema(
+        json!({ "type": "object", "additionalProperties": false, "required": ["kind", "count", "note", "tags"],
         "properties": { "kind": { "enum": ["red", "green"] }, "count": { "type": "integer", "minimum": 0, "maximum": 99 },
             "note": { "type": "string", "maxLength": 12 },
-            "tags": { "type": "array", "items": { "enum": ["a", "b"] }, "minItems": 1, "maxItems": 2 } } }))
+            "tags": { "type": "array", "items": { "enum": ["a", "b"] }, "minItems": 1, "maxItems": 2 } } }),
+    )
 }
 
 fn formed(request: GenerateRequest) -> GenerateRequest {
@@ -159,7 +161,8 @@ fn a_form_that_cannot_be_followed_is_refused_or_ends_with_an_error() {
     assert!(refused(Grammar::Lark("start: <|nothing|>".into())).1.contains("nothing"));
     // Ambiguous without end, so that following it takes more and more.
     let explosive = Grammar::Lark("start: s\ns: s s | s s s | \"a\" | \"a\" \"a\"".into());
-    let outcome = model.run(GenerateRequest { grammar: Some(explosive), max_tokens: Some(5000), ..request(words("hi")) });
+    let outcome =
+        model.run(GenerateRequest { grammar: Some(explosive), max_tokens: Some(5000), ..request(words("hi")) });
     match outcome.error {
         Some(GenerateError::Engine(message)) => assert!(message.contains("form"), "{message}"),
         other => assert_eq!(other, None),
