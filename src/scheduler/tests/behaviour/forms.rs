@@ -117,7 +117,7 @@ fn logprobs_are_those_of_the_model_without_a_form() {
     let first = |choice: &Choice| choice.deltas.iter().flat_map(|delta| delta.logprobs.clone()).next().unwrap();
     let (plain, formed) = (first(&plain.choices[0]), first(&formed.choices[0]));
     assert_eq!(plain.top, formed.top);
-    assert_eq!(formed.bytes, b"{");
+    assert!(formed.bytes.starts_with(b"{"), "{formed:?}");
     assert!(formed.logprob.unwrap() < -10.0, "{formed:?}");
 }
 
