@@ -20,6 +20,8 @@ const LONGEST_PATTERN: usize = 4096;
 /// Most values of an `enum`, alternatives of a choice, and patterns of an object; llguidance compares the latter in pairs.
 const MOST_VALUES: usize = 10_000;
 const MOST_ALTERNATIVES: usize = 500;
+/// Most properties of an object: what compiling it takes grows with their square.
+const MOST_PROPERTIES: usize = 1000;
 const MOST_PATTERNS: usize = 16;
 /// Largest bound on a length or a count.
 const LARGEST_BOUND: u64 = 100_000;
@@ -212,6 +214,10 @@ impl<'a> Reader<'a> {
             return Err(wrong(path, keyword, value, "an object of schemas"));
         };
         let place = join(path, keyword);
+        if map.len() > MOST_PROPERTIES {
+            let message = format!("there are {} properties; at most {MOST_PROPERTIES} are allowed", map.len());
+            return Err(GrammarError::at(place, message));
+        }
         if keyword == "patternProperties" {
             if map.len() > MOST_PATTERNS {
                 let message = format!("there are {} patterns; at most {MOST_PATTERNS} are allowed", map.len());

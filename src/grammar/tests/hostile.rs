@@ -58,7 +58,7 @@ fn schemas() {
         .map(|i| json!({ "anyOf": [{ "required": [format!("a{i}")] }, { "required": [format!("b{i}")] }] }))
         .collect();
     soon("a product of choices", Grammar::JsonSchema(json!({ "type": "object", "allOf": product })));
-    let wide: Map<String, Value> = (0..3000).map(|i| (format!("p{i}"), json!({ "type": "string" }))).collect();
+    let wide: Map<String, Value> = (0..1000).map(|i| (format!("p{i}"), json!({ "type": "string" }))).collect();
     soon("many optional properties", Grammar::JsonSchema(json!({ "type": "object", "properties": wide })));
     let values: Vec<String> = (0..9000).map(|i| format!("value number {i}")).collect();
     soon("many values", Grammar::JsonSchema(json!({ "enum": values })));

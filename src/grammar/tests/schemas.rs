@@ -105,7 +105,7 @@ impl Maker {
             json!({ "maxLength": 5 }),
             json!({ "pattern": "^[A-Z]{2,3}-[0-9]+$" }),
             json!({ "pattern": "^(\\+[0-9]{1,3} )?[0-9 ]{6,12}$" }),
-            json!({ "pattern": "ab+c" }),
+            json!({ "pattern": "^ab+c" }),
             json!({ "format": "date-time" }),
             json!({ "format": "date" }),
             json!({ "format": "time" }),
