@@ -3,7 +3,7 @@
 //! Read in this order: `types` (what goes in and out), `model` ([`ChatModel`]: a dialogue becomes a prompt),
 //! [`template`] (Jinja as Hugging Face runs it), `support` (what a template can express, found by trying it),
 //! `dialogue` (what is merged or rewritten so that nothing is dropped), `control` (control tokens spelled in a
-//! message stay text), `turn` (the events of the scheduler become events of a turn) and [`reasoning`] (which part of
+//! message stay text), `told` (which form the model is told to give its answer), `turn` (the events of the scheduler become events of a turn) and [`reasoning`] (which part of
 //! the text is reasoning).
 
 mod answers;
@@ -22,6 +22,7 @@ mod reasoning;
 mod splitter;
 mod support;
 pub mod template;
+mod told;
 mod turn;
 mod types;
 

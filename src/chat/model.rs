@@ -15,6 +15,7 @@ use crate::{
     reasoning::{Opening, Reasoning},
     support::Support,
     template::{RenderError, Template},
+    told::told,
     turn::TurnEvents,
 };
 
@@ -139,6 +140,7 @@ impl ChatModel {
             let message = "continue_final_message needs an assistant message at the end of messages";
             return Err(TurnError::invalid("continue_final_message", message));
         }
+        let turn = &*told(turn);
         let mut escaper = Escaper::new(&self.spellings);
         let (messages, pictures) = images::put_in(&turn.messages)?;
         let text = match &self.template {
@@ -186,7 +188,8 @@ impl ChatModel {
             sampling: generation.sampling,
             n: generation.n,
             max_tokens: generation.max_tokens,
-            grammar: generation.grammar,
+            // What stands before the text is not of the form.
+            grammar: generation.grammar.filter(|_| !matches!(rendered.opening, Opening::Reasoning(_))),
             stop,
             ignore_eos: generation.ignore_eos,
             logprobs: generation.logprobs,

@@ -13,9 +13,10 @@ use tern_scheduler::FinishReason;
 use super::{
     chat_stream::ChatStream,
     chat_types::*,
+    forms::form_fields,
     images,
     logprobs::ChatLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, free_form, idle_samplers, ignored, sampling_fields, stops},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, idle_samplers, ignored, sampling_fields, stops},
     usage::{Timings, Usage},
 };
 use crate::{
@@ -73,6 +74,7 @@ impl ChatApi {
         ];
         let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
         check(&request, &self.0)?;
+        form_fields!(request).check().await?;
         let content = if request.stream.unwrap_or(false) {
             let frames = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
             ChatContent::Stream(EventStream::new(frames))
@@ -95,6 +97,7 @@ impl ChatApi {
         // Templates know tools already.
         let tools = request.tools.take();
         check(&request, &self.0)?;
+        form_fields!(request).check().await?;
         request.tools = tools;
         let model = self.0.find(request.model.as_deref()).await?;
         images::check_model(&self.0, &request.messages, &model)?;
@@ -139,10 +142,6 @@ pub(crate) fn check(request: &ChatRequest, state: &State) -> Result<(), ApiError
     if request.function_call.as_ref().is_some_and(|call| !matches!(call.as_str(), Some("none" | "auto"))) {
         return refuse("function_call", "function_call is not supported; it was replaced by tool_choice");
     }
-    free_form(
-        request.response_format.as_ref(),
-        &[("grammar", &request.grammar), ("json_schema", &request.json_schema)],
-    )?;
     if request.audio.is_some() || request.modalities.iter().flatten().any(|modality| modality != "text") {
         return refuse("modalities", "this server answers with text only");
     }
@@ -179,7 +178,7 @@ pub(crate) fn turn(
         sampling: sampling_fields!(request).check(text.tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
-        grammar: None,
+        grammar: form_fields!(request).form()?.map(|form| form.grammar),
         stop: stops(request.stop.clone())?,
         ignore_eos: request.ignore_eos.unwrap_or(false),
         logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0)),
