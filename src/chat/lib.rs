@@ -3,8 +3,8 @@
 //! Read in this order: `types` (what goes in and out), `model` ([`ChatModel`]: a dialogue becomes a prompt),
 //! [`template`] (Jinja as Hugging Face runs it), `support` (what a template can express, found by trying it),
 //! `dialogue` (what is merged or rewritten so that nothing is dropped), `control` (control tokens spelled in a
-//! message stay text), `turn` (the events of the scheduler become events of a turn) and [`reasoning`] (which part of
-//! the text is reasoning).
+//! message stay text), `turn` (the events of the scheduler become events of a turn), [`reasoning`] (which part of
+//! the text is reasoning), `thinking` (how much of it there may be) and `tools` (which part of the text calls functions).
 
 mod answers;
 mod complete;
@@ -22,6 +22,8 @@ mod reasoning;
 mod splitter;
 mod support;
 pub mod template;
+mod thinking;
+mod tools;
 mod turn;
 mod types;
 

@@ -11,6 +11,7 @@ use crate::{
     rng::fresh_seed,
     sampler::{Sampler, Workspace},
     text::{Piece, TextStream},
+    thinking::Watch,
 };
 
 /// A request that has left the queue.
@@ -112,6 +113,7 @@ pub(crate) struct Answer {
     pub(crate) alone: bool,
     sampler: Sampler,
     text: TextStream,
+    thinking: Watch,
     /// When the tokens whose text is held back were chosen.
     times_ms: VecDeque<f64>,
 }
@@ -142,6 +144,7 @@ impl Answer {
             alone: false,
             sampler: Sampler::new(&request.sampling, job.seed, key.1, &request.prompt),
             text: TextStream::new(&request.stop),
+            thinking: Watch::new(request.thinking.as_ref()),
             times_ms: VecDeque::new(),
         }
     }
@@ -161,9 +164,13 @@ impl Answer {
         workspace: &mut Workspace,
     ) -> Chosen {
         let Some(token) = self.sampler.sample(logits, workspace) else { return Chosen::Nothing };
-        if tokenizer.is_end_of_generation(token) && !job.request.ignore_eos {
+        let budget = job.request.thinking.as_ref();
+        let forced = self.thinking.forced(budget);
+        let token = forced.unwrap_or(token);
+        if tokenizer.is_end_of_generation(token) && forced.is_none() && !job.request.ignore_eos {
             return self.finish(job, FinishReason::Stop(None));
         }
+        self.thinking.accept(budget, token, forced.is_some(), tokenizer);
         self.tokens.push(token);
         self.times_ms.push_back(job.admitted.elapsed().as_secs_f64() * 1e3);
         self.sampler.accept(&self.tokens);
