@@ -27,3 +27,15 @@ pub struct GrammarError {
     /// What cannot be enforced, and why.
     pub message: String,
 }
+
+impl GrammarError {
+    /// An error that belongs to no place of a schema.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { path: String::new(), message: message.into() }
+    }
+
+    /// An error at a place of a schema.
+    pub(crate) fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
