@@ -32,7 +32,7 @@ pub use complete::{CompletionRequest, Prompt, complete};
 pub use error::{TemplateError, TurnError};
 pub use images::MAX_IMAGES;
 pub use model::{ChatModel, ChatModelConfig, Rendered};
-pub use reasoning::ReasoningMode;
+pub use reasoning::{ReasoningMode, template_thinks};
 pub use template::Clock;
 pub use turn::{TimedToken, Turn};
 pub use types::*;

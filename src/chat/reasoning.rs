@@ -45,6 +45,11 @@ const KNOWN: [(&str, &str); 11] = [
 /// Headers around gpt-oss's final answer. Each holds control tokens and words, and is hidden as a whole.
 const HEADERS: [&str; 3] = ["<|start|>assistant", "<|channel|>final<|message|>", "<|channel|>commentary<|message|>"];
 
+/// Whether a template shows that its model thinks before it answers.
+pub fn template_thinks(template: &str) -> bool {
+    KNOWN.iter().any(|(start, _)| template.contains(start))
+}
+
 /// A pair of marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
