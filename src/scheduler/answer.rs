@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use tern_engine::{SeqId, Token, Tokenizer, Wanted};
+use tern_grammar::{Compiled, GrammarError, Matcher};
 
 use crate::{
     Delta, Event, FinishReason, GenerateRequest, Summary, TokenLogprob,
@@ -10,6 +11,7 @@ use crate::{
     logprobs::{first_of_prompt, token_logprob},
     rng::fresh_seed,
     sampler::{Sampler, Workspace},
+    select,
     text::{Piece, TextStream},
     thinking::Watch,
 };
@@ -17,6 +19,8 @@ use crate::{
 /// A request that has left the queue.
 pub(crate) struct Job {
     pub(crate) request: GenerateRequest,
+    /// What each answer must look like.
+    form: Option<Compiled>,
     pub(crate) reply: Reply,
     pub(crate) seed: u64,
     pub(crate) submitted: Instant,
@@ -36,7 +40,7 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn new(submitted: Submitted) -> Self {
-        let Submitted { request, reply, at } = submitted;
+        let Submitted { request, form, reply, at } = submitted;
         Self {
             seed: request.sampling.seed.unwrap_or_else(fresh_seed),
             submitted: at,
@@ -48,6 +52,7 @@ impl Job {
             open: request.n,
             prompt_logprobs: Vec::new(),
             request,
+            form,
             reply,
         }
     }
@@ -112,6 +117,8 @@ pub(crate) struct Answer {
     pub(crate) failures: u32,
     pub(crate) alone: bool,
     sampler: Sampler,
+    /// Where it stands in its form. Goes on with each token that is chosen, so that computing tokens again changes nothing.
+    matcher: Option<Matcher>,
     text: TextStream,
     thinking: Watch,
     /// When the tokens whose text is held back were chosen.
@@ -124,6 +131,17 @@ pub(crate) enum Chosen {
     Token,
     /// The answer is complete.
     Finished(FinishReason),
+    /// No logit is a number.
+    Nothing,
+    /// The form cannot be followed any further.
+    Lost(GrammarError),
+}
+
+/// What is chosen from a row of logits.
+enum Pick {
+    Token(Token),
+    /// The form is complete and nothing may follow.
+    Complete,
     /// No logit is a number.
     Nothing,
 }
@@ -143,6 +161,7 @@ impl Answer {
             failures: 0,
             alone: false,
             sampler: Sampler::new(&request.sampling, job.seed, key.1, &request.prompt),
+            matcher: job.form.as_ref().map(Compiled::matcher),
             text: TextStream::new(&request.stop),
             thinking: Watch::new(request.thinking.as_ref()),
             times_ms: VecDeque::new(),
@@ -151,8 +170,8 @@ impl Answer {
 
     /// Which logits [`Answer::choose`] will look at. The choices of a request share their first row and its parameters.
     pub(crate) fn wanted(&self, job: &Job) -> Wanted {
-        // The logarithm of a probability needs the whole distribution.
-        if job.request.logprobs.is_some() { Wanted::Row } else { self.sampler.wanted() }
+        // The logarithm of a probability needs the whole distribution, and the likeliest token may not be allowed.
+        if job.request.logprobs.is_some() || self.matcher.is_some() { Wanted::Row } else { self.sampler.wanted() }
     }
 
     /// Chooses the next token from `logits` and sends the text that has become certain.
@@ -163,7 +182,12 @@ impl Answer {
         tokenizer: &dyn Tokenizer,
         workspace: &mut Workspace,
     ) -> Chosen {
-        let Some(token) = self.sampler.sample(logits, workspace) else { return Chosen::Nothing };
+        let token = match self.pick(job, logits, workspace) {
+            Ok(Pick::Token(token)) => token,
+            Ok(Pick::Complete) => return self.finish(job, FinishReason::Stop(None)),
+            Ok(Pick::Nothing) => return Chosen::Nothing,
+            Err(error) => return Chosen::Lost(error),
+        };
         let budget = job.request.thinking.as_ref();
         let forced = self.thinking.forced(budget);
         let token = forced.unwrap_or(token);
@@ -171,6 +195,11 @@ impl Answer {
             return self.finish(job, FinishReason::Stop(None));
         }
         self.thinking.accept(budget, token, forced.is_some(), tokenizer);
+        if let Some(matcher) = &mut self.matcher
+            && let Err(error) = matcher.accept(token)
+        {
+            return Chosen::Lost(error);
+        }
         self.tokens.push(token);
         self.times_ms.push_back(job.admitted.elapsed().as_secs_f64() * 1e3);
         self.sampler.accept(&self.tokens);
@@ -185,10 +214,42 @@ impl Answer {
         if stop.is_some() {
             return Chosen::Finished(FinishReason::Stop(stop));
         }
+        if self.matcher.as_ref().is_some_and(Matcher::must_end) {
+            return self.finish(job, FinishReason::Stop(None));
+        }
         if self.generated >= self.most {
             return self.finish(job, FinishReason::Length);
         }
         Chosen::Token
+    }
+
+    /// Chooses the next token among those that the form allows, if there is one.
+    fn pick(&mut self, job: &Job, logits: &[f32], workspace: &mut Workspace) -> Result<Pick, GrammarError> {
+        let Some(matcher) = &mut self.matcher else {
+            return Ok(self.sampler.sample(logits, workspace).map_or(Pick::Nothing, Pick::Token));
+        };
+        let mask = matcher.mask()?;
+        let ends = matcher.ends().iter().filter(|&&end| mask.allows(end)).count();
+        if ends == mask.count() {
+            return Ok(Pick::Complete);
+        }
+        let mut allowed = workspace.take_allowed();
+        mask.apply(logits, &mut allowed);
+        if job.request.ignore_eos {
+            for &end in matcher.ends() {
+                allowed[end as usize] = f32::NEG_INFINITY;
+            }
+        }
+        let token = self.sampler.sample(&allowed, workspace);
+        workspace.give_allowed(allowed);
+        match token {
+            Some(token) => Ok(Pick::Token(token)),
+            None if select::argmax(logits).is_none() => Ok(Pick::Nothing),
+            None => Err(GrammarError {
+                path: String::new(),
+                message: "the model gives no probability to any token that the form allows".into(),
+            }),
+        }
     }
 
     fn finish(&mut self, job: &Job, reason: FinishReason) -> Chosen {

@@ -11,9 +11,10 @@ use std::{
 };
 
 use tern_engine::{Decoder, DecoderLimits, Tokenizer};
+use tern_grammar::Compiled;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::{Event, GenerateError, GenerateRequest, stats::Stats, validate::validate, worker::Worker};
+use crate::{Event, GenerateError, GenerateRequest, forms::Forms, stats::Stats, validate::validate, worker::Worker};
 
 /// How a scheduler runs its model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct Inbox {
 /// An accepted request on its way to the thread.
 pub(crate) struct Submitted {
     pub(crate) request: GenerateRequest,
+    /// Its form, compiled for this model.
+    pub(crate) form: Option<Compiled>,
     pub(crate) reply: Reply,
     pub(crate) at: Instant,
 }
@@ -131,6 +134,7 @@ impl Shared {
 pub struct Scheduler {
     shared: Arc<Shared>,
     tokenizer: Arc<dyn Tokenizer>,
+    forms: Arc<Forms>,
     _last: Arc<CloseOnDrop>,
 }
 
@@ -177,16 +181,19 @@ impl Scheduler {
             .name(format!("model {}", config.name))
             .spawn(move || worker.run())
             .expect("the system gives a thread to each loaded model");
-        Self { _last: Arc::new(CloseOnDrop(shared.clone())), shared, tokenizer }
+        Self { _last: Arc::new(CloseOnDrop(shared.clone())), shared, tokenizer, forms: Arc::default() }
     }
 
-    /// Hands a request to the model. Never blocks.
+    /// Hands a request to the model. Does not wait for it; compiling a form takes some milliseconds, the first one for a model up
+    /// to a second.
     ///
     /// # Errors
     /// `InvalidParameter` and `ContextLengthExceeded` by looking at the request alone; `QueueFull` when too many
     /// wait; `ShuttingDown` after [`Scheduler::close`] or [`Scheduler::abort`].
     pub fn submit(&self, request: GenerateRequest) -> Result<Events, GenerateError> {
         validate(&request, &self.shared.limits, self.tokenizer.as_ref())?;
+        let form = request.grammar.as_ref().map(|grammar| self.forms.compile(self.tokenizer.as_ref(), grammar));
+        let form = form.transpose()?;
         let (sender, receiver) = unbounded_channel();
         let cancelled = Arc::new(AtomicBool::new(false));
         let mut inbox = self.shared.inbox();
@@ -205,7 +212,7 @@ impl Scheduler {
             }
         }
         let reply = Reply { events: sender, cancelled: cancelled.clone() };
-        inbox.queue.push_back(Submitted { request, reply, at: Instant::now() });
+        inbox.queue.push_back(Submitted { request, form, reply, at: Instant::now() });
         inbox.open += 1;
         inbox.idle_since = None;
         self.shared.stats().requests += 1;

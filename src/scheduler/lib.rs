@@ -46,6 +46,7 @@ mod admit;
 mod answer;
 mod cells;
 mod cost;
+mod forms;
 mod handle;
 mod logprobs;
 mod penalties;

@@ -18,6 +18,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Workspace {
     logits: Vec<f32>,
+    allowed: Vec<f32>,
     candidates: Vec<Candidate>,
     ranked: Vec<Ranked>,
     masses: Vec<f64>,
@@ -29,6 +30,16 @@ impl Workspace {
     /// Memory for candidates, to use between two calls of [`Sampler::sample`].
     pub fn candidates(&mut self) -> &mut Vec<Candidate> {
         &mut self.candidates
+    }
+
+    /// Memory for the logits that a form leaves; give it back with [`Workspace::give_allowed`].
+    pub fn take_allowed(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.allowed)
+    }
+
+    /// Takes the memory back.
+    pub fn give_allowed(&mut self, allowed: Vec<f32>) {
+        self.allowed = allowed;
     }
 
     /// An empty vector for the bytes of a token.

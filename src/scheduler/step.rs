@@ -383,6 +383,7 @@ impl Worker {
                 let message = "the model gave no usable logits (all of them NaN or -inf)";
                 self.fail_job(key.0, GenerateError::Engine(message.into()));
             }
+            Chosen::Lost(error) => self.fail_job(key.0, GenerateError::Engine(error.to_string())),
         }
     }
 
