@@ -228,8 +228,10 @@ impl ChatModel {
     /// A mark as the texts and control tokens that the model writes for it.
     fn spell(&self, mark: &str) -> Vec<Spelled> {
         let one = |(piece, control): (&str, bool)| {
-            let tokens = if control { self.tokenizer.encode(piece, false, true).unwrap_or_default() } else { Vec::new() };
-            let is_mark = |token: &Token| self.tokenizer.is_control(*token) || self.tokenizer.is_end_of_generation(*token);
+            let tokens =
+                if control { self.tokenizer.encode(piece, false, true).unwrap_or_default() } else { Vec::new() };
+            let is_mark =
+                |token: &Token| self.tokenizer.is_control(*token) || self.tokenizer.is_end_of_generation(*token);
             match tokens.into_iter().find(is_mark) {
                 Some(token) => Spelled::Token(token),
                 None => Spelled::Text(piece.to_owned()),
@@ -244,8 +246,7 @@ impl ChatModel {
             return None;
         }
         let writes = self.template.as_ref().is_some_and(|(_, support)| support.tools.is_some());
-        let mut messages =
-            if writes { turn.messages.clone() } else { written(&turn.messages, &self.tools.format) };
+        let mut messages = if writes { turn.messages.clone() } else { written(&turn.messages, &self.tools.format) };
         let text = instructions(&turn.tools, &self.tools.format);
         match messages.first_mut().filter(|first| first.role == Role::System) {
             Some(system) => {

@@ -14,7 +14,7 @@ pieces!(ONE: b"<tool_call>", b"\n", b"{\"", b"name", b"\":", b" \"", b"get", b"_
 pieces!(TWO: b"Let", b" me", b" look", b".", b"\n", b"<tool", b"_call", b">", b"\n", b"{\"", b"name", b"\":", b" \"", b"get", b"_weather",
     b"\",", b" \"", b"arguments", b"\":", b" {\"", b"city", b"\":", b" \"", b"Z", b"\xC3", b"\xBCrich", b"\"}}", b"\n", b"</tool_call>",
     b"\n", b"<tool_call>", b"\n", b"{\"", b"name", b"\":", b" \"", b"get", b"_weather", b"\",", b" \"", b"arguments", b"\":", b" {\"",
-    b"city", b"\":", b" \"", b"S", b"\\u00", b"e3", b"o", b" \\", b"\"P\\\"", b"\"}}", b"\n", b"</tool_call>");
+    b"city", b"\":", b" \"", b"S\xC3", b"\xA3o", b" \\", b"\"P\\\"", b"\"}}", b"\n", b"</tool_call>");
 
 pieces!(SMOLLM: b"<tool_call>", b"[", b"{\"", b"name", b"\":", b" \"", b"get", b"_weather", b"\",", b" \"", b"arguments", b"\":", b" {\"",
     b"city", b"\":", b" \"", b"Zu", b"rich", b"\"}}", b", ", b"{\"", b"name", b"\":", b" \"", b"get", b"_weather", b"\",", b" \"",

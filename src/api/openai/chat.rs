@@ -334,7 +334,8 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
     let Running { turn, lease } = begin(state, &model, |lease| turn(&request, pictures, lease, id)).await?;
     let answered = turn.collect().await?;
     let choices = answered.answers.into_iter().zip(0..).map(|(answer, index)| {
-        let finish = answer.finish.as_ref().map_or("stop", |reason| finish_word(reason, answer.tool_calls.len(), legacy));
+        let finish =
+            answer.finish.as_ref().map_or("stop", |reason| finish_word(reason, answer.tool_calls.len(), legacy));
         ChatChoice {
             index,
             finish_reason: finish.into(),

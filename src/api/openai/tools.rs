@@ -147,7 +147,8 @@ impl Tools {
             let definition = definition(&format!("{place}[{index}]"), tool, legacy)?;
             if definitions.iter().any(|other| name_of(other) == name_of(&definition)) {
                 let param = format!("{place}[{index}]{}.name", if legacy { "" } else { ".function" });
-                let message = format!("{param} is \"{}\", as that of another tool; names must differ", name_of(&definition));
+                let message =
+                    format!("{param} is \"{}\", as that of another tool; names must differ", name_of(&definition));
                 return Err(ApiError::invalid(param, message));
             }
             definitions.push(definition);
@@ -206,8 +207,11 @@ fn definition(place: &str, tool: &Value, legacy: bool) -> Result<Value, ApiError
     let Some(function) = tool.get("function").and_then(Value::as_object) else {
         return Err(ApiError::invalid(&place, format!("{place} is missing; an object with a name is needed")));
     };
-    let mut function: Map<String, Value> =
-        function.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut function: Map<String, Value> = function
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     let wrong = |field: &str, expected: &str| {
         let param = format!("{place}.{field}");
         let found = function.get(field).map_or("missing".to_owned(), |found| format!("is {}", short(found)));
@@ -295,7 +299,8 @@ fn function_choice(call: &Value) -> Result<ToolChoice, ApiError> {
         (Some("none"), _) => Ok(ToolChoice::None),
         (None, Some(name)) => Ok(ToolChoice::Only { names: vec![name.to_owned()], required: true }),
         _ => {
-            let message = format!("function_call is {}; known are \"auto\", \"none\" and {{\"name\": ...}}", short(call));
+            let message =
+                format!("function_call is {}; known are \"auto\", \"none\" and {{\"name\": ...}}", short(call));
             Err(ApiError::invalid("function_call", message))
         }
     }

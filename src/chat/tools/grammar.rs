@@ -130,7 +130,10 @@ impl<'a> Writer<'a> {
         let free = if self.reserved.is_empty() {
             "ANY".to_owned()
         } else {
-            format!("ANY & ~({})", self.reserved.iter().map(|name| format!("{name} ANY")).collect::<Vec<_>>().join(" | "))
+            format!(
+                "ANY & ~({})",
+                self.reserved.iter().map(|name| format!("{name} ANY")).collect::<Vec<_>>().join(" | ")
+            )
         };
         let rules = self.rules;
         Grammar::Lark(format!("start: {start}\n{rules}ANY: /(?s:.*)/\nFREE: {free}\nWS: /[ \\n]{{1,4}}/\n"))
@@ -175,7 +178,10 @@ impl<'a> Writer<'a> {
             let list = if *several == Several::List { "\\[?[ \\n]*" } else { "" };
             let kind = "(\"type\" ?: ?\"function\" ?, ?)?";
             self.rule("BARE", &format!("/[ \\n]*{list}\\{{[ \\n]*{kind}\"name\" ?: ?\"/"));
-            self.rule("BARE_KEY", "/[ \\n]*\\[?[ \\n]*\\{[ \\n]*\"name\"/ | /[ \\n]*\\[?[ \\n]*\\{[ \\n]*\"type\" ?: ?\"function\"/");
+            self.rule(
+                "BARE_KEY",
+                "/[ \\n]*\\[?[ \\n]*\\{[ \\n]*\"name\"/ | /[ \\n]*\\[?[ \\n]*\\{[ \\n]*\"type\" ?: ?\"function\"/",
+            );
             self.reserved.push("BARE_KEY");
             let more = if offer.several { " (/ ?[;,] ?/ object)*" } else { "" };
             let end = if list.is_empty() { "" } else { " \"]\"?" };
@@ -201,7 +207,9 @@ impl<'a> Writer<'a> {
     /// What comes behind an opening mark: calls, and the closing mark.
     fn bracketed(&self, offer: &Offer, open: &str, close: &str) -> String {
         let close = if close.is_empty() { String::new() } else { format!(" WS? {}", self.mark(close)) };
-        let again = |call: &str| format!("{call}{close}{}", self.repeat(offer, &format!("WS? {} {call}{close}", self.mark(open))));
+        let again = |call: &str| {
+            format!("{call}{close}{}", self.repeat(offer, &format!("WS? {} {call}{close}", self.mark(open))))
+        };
         match &offer.format.body {
             Body::Object { several: Several::Bracketed, .. } => format!("{} WS?", again("object")),
             Body::Object { several: Several::List, .. } => {
@@ -297,9 +305,8 @@ impl<'a> Writer<'a> {
 }
 
 fn form_rule(form: &Grammar) -> Result<String, TurnError> {
-    form.as_lark_rule().map_err(|error| {
-        TurnError::invalid("response_format", format!("response_format cannot be enforced: {error}"))
-    })
+    form.as_lark_rule()
+        .map_err(|error| TurnError::invalid("response_format", format!("response_format cannot be enforced: {error}")))
 }
 
 fn arguments_rule(tool: &Tool) -> Result<String, TurnError> {

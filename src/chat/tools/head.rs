@@ -209,7 +209,9 @@ fn named(rest: &str, named: &Named, bracket: Option<&Bracket>, first: bool, last
     match cursor.peek() {
         Ok('{') => Ok(Head::Call { name, at: cursor.at(), inside: false }),
         // A call without arguments.
-        Err(Stop::More) if last && found.is_some() => Ok(Head::Whole { name, arguments: "{}".into(), end: cursor.at() }),
+        Err(Stop::More) if last && found.is_some() => {
+            Ok(Head::Whole { name, arguments: "{}".into(), end: cursor.at() })
+        }
         Err(stop) => Err(stop),
         Ok(_) => Err(Stop::Not),
     }

@@ -166,9 +166,8 @@ mod tests {
         ] {
             assert_eq!(Scan::default().feed(text), end, "{text}");
             let mut scan = Scan::default();
-            let by_byte = text.char_indices().find_map(|(at, c)| {
-                scan.feed(&text[at..at + c.len_utf8()]).map(|end| at + end)
-            });
+            let by_byte =
+                text.char_indices().find_map(|(at, c)| scan.feed(&text[at..at + c.len_utf8()]).map(|end| at + end));
             assert_eq!(by_byte, end, "{text} in single characters");
         }
     }

@@ -103,7 +103,9 @@ pub fn instructions(tools: &[Value], format: &CallFormat) -> String {
     }
     text.push_str("To call a function, answer with nothing but this, and with your values in it:\n");
     text.push_str(&format.write("NAME", "{...}"));
-    text.push_str("\nIts result comes back in the next message. Call a function only where it helps; otherwise answer in words.");
+    text.push_str(
+        "\nIts result comes back in the next message. Call a function only where it helps; otherwise answer in words.",
+    );
     text
 }
 

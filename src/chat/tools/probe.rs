@@ -49,11 +49,8 @@ impl Probe<'_> {
     /// The form of a call, from the text around its name and its arguments.
     fn format(&self) -> Option<CallFormat> {
         let user = Message::text(Role::User, SAID);
-        let call = ToolCall {
-            id: "call00000".to_owned(),
-            name: NAME.to_owned(),
-            arguments: json!({"q": VALUE}).to_string(),
-        };
+        let call =
+            ToolCall { id: "call00000".to_owned(), name: NAME.to_owned(), arguments: json!({"q": VALUE}).to_string() };
         let calls = Message { content: None, tool_calls: vec![call], ..Message::text(Role::Assistant, "") };
         let said = self.render(&[user.clone(), Message::text(Role::Assistant, ANSWER)], false)?;
         let called = self.render(&[user, calls], false)?;
@@ -141,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_form_that_is_not_in_the_table_is_read_from_what_surrounds_a_call() {
-        let format = found("\n<call>\n{\"name\": \"probe_tool\", \"arguments\": {\"q\": \"zeppelin\"}}\n</call>").unwrap();
+        let format =
+            found("\n<call>\n{\"name\": \"probe_tool\", \"arguments\": {\"q\": \"zeppelin\"}}\n</call>").unwrap();
         assert_eq!(format.brackets, [bracket("<call>", "</call>")]);
         assert_eq!(format.body, Body::Object { arguments: "arguments", several: Several::Bracketed });
         let format = found("[{\"name\": \"probe_tool\", \"parameters\": {\"q\": \"zeppelin\"}}]").unwrap();

@@ -118,7 +118,8 @@ fn what_looks_like_a_call_and_is_none_stays_text() {
 
 #[test]
 fn smollm_and_mistral_write_lists() {
-    let list = r#"[{"name": "get_weather", "arguments": {"city": "Oslo"}}, {"name": "now", "arguments": {}, "id": "a1"}]"#;
+    let list =
+        r#"[{"name": "get_weather", "arguments": {"city": "Oslo"}}, {"name": "now", "arguments": {}, "id": "a1"}]"#;
     check(&CallFormat::smollm(), &format!("<tool_call>{list}</tool_call>"), "", &[OSLO, NOW]);
     check(&CallFormat::mistral_list(), &format!("[TOOL_CALLS]{list}"), "", &[OSLO, NOW]);
     check(&CallFormat::mistral_list(), &format!("Yes. [TOOL_CALLS] {list}"), "Yes.", &[OSLO, NOW]);
@@ -150,9 +151,15 @@ fn llama_needs_no_mark() {
     let call = r#"{"name": "get_weather", "parameters": {"city": "Oslo"}}"#;
     check(&format, call, "", &[OSLO]);
     check(&format, &format!("<|python_tag|>{call}"), "", &[OSLO]);
-    check(&format, &format!("\n{call}; {}", r#"{"type": "function", "name": "now", "parameters": {}}"#), "", &[OSLO, NOW]);
+    check(
+        &format,
+        &format!("\n{call}; {}", r#"{"type": "function", "name": "now", "parameters": {}}"#),
+        "",
+        &[OSLO, NOW],
+    );
     check(&format, r#"{"type": "function", "name": "now", "parameters": {}}"#, "", &[NOW]);
-    for answer in [r#"{"city": "Oslo", "days": 3}"#, r#"{"name": "Bob", "parameters": {}}"#, "{x", "{\"type\": \"a\"}"] {
+    for answer in [r#"{"city": "Oslo", "days": 3}"#, r#"{"name": "Bob", "parameters": {}}"#, "{x", "{\"type\": \"a\"}"]
+    {
         check(&format, answer, answer, &[]);
     }
     let later = format!("Call {call}");
@@ -205,8 +212,7 @@ fn each_token_goes_along_with_the_piece_that_it_begins_in() {
     let mut parser = CallParser::new(offer(&CallFormat::hermes(), &["now"]));
     let mut said = Vec::new();
     for word in words {
-        let token =
-            TokenLogprob { token: 0, bytes: word.as_bytes().to_vec(), logprob: Some(0.0), top: Vec::new() };
+        let token = TokenLogprob { token: 0, bytes: word.as_bytes().to_vec(), logprob: Some(0.0), top: Vec::new() };
         said.extend(parser.push(word, [(0, token)]));
     }
     said.extend(parser.finish(false).0);
@@ -240,7 +246,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((json_text(), inner), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            prop::collection::vec((json_text(), inner), 0..4)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         ]
     })
 }
@@ -253,14 +260,16 @@ fn call() -> impl Strategy<Value = (String, Map<String, Value>)> {
 /// Calls as a model of this family writes them.
 fn write_all(format: &CallFormat, calls: &[(String, Map<String, Value>)]) -> String {
     use super::format::{Body, Named, Several};
-    let one = |(name, arguments): &(String, Map<String, Value>)| format.write(name, &Value::from(arguments.clone()).to_string());
-    let (open, close) =
-        format.brackets.first().map_or(("", ""), |first| (first.open.as_str(), first.close.as_str()));
+    let one = |(name, arguments): &(String, Map<String, Value>)| {
+        format.write(name, &Value::from(arguments.clone()).to_string())
+    };
+    let (open, close) = format.brackets.first().map_or(("", ""), |first| (first.open.as_str(), first.close.as_str()));
     let inner = |call: &String| call.strip_prefix(open).unwrap_or(call).strip_suffix(close).unwrap().to_owned();
     let written: Vec<String> = calls.iter().map(one).collect();
     match &format.body {
         Body::Object { several: Several::List, .. } => {
-            let objects: Vec<String> = written.iter().map(|call| inner(call)[1..inner(call).len() - 1].to_owned()).collect();
+            let objects: Vec<String> =
+                written.iter().map(|call| inner(call)[1..inner(call).len() - 1].to_owned()).collect();
             format!("{open}[{}]{close}", objects.join(", "))
         }
         Body::Object { several: Several::Semicolon, .. } => written.join("; "),
