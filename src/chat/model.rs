@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tern_engine::{ImageEncoder, Token, Tokenizer};
-use tern_scheduler::{GenerateRequest, PlacedImage, Scheduler};
+use tern_grammar::Grammar;
+use tern_scheduler::{Events, GenerateError, GenerateRequest, PlacedImage, Scheduler};
 
 use crate::{
     Clock, Message, ReasoningMode, Role, TemplateError, ToolChoice, Turn, TurnError, TurnRequest,
@@ -16,7 +17,9 @@ use crate::{
     support::Support,
     template::{RenderError, Template},
     thinking,
-    tools::{CallFormat, Frame, Offer, Spelled, ToolSupport, answer_grammar, instructions, tool_support, written},
+    tools::{
+        CallFormat, Frame, Offer, Spelled, ToolSupport, Trust, answer_grammar, instructions, tool_support, written,
+    },
     turn::TurnEvents,
 };
 
@@ -199,7 +202,8 @@ impl ChatModel {
             thinking: reasoning.before(rendered.opening, turn.thinking.enabled == Some(false)),
             spell: &|mark| self.spell(mark),
         };
-        let grammar = answer_grammar(&frame, offer.as_deref(), turn.generation.grammar.as_ref())?;
+        let form = turn.generation.grammar.clone();
+        let grammar = |trust| answer_grammar(&frame, offer.as_deref(), form.as_ref(), trust);
         let generation = turn.generation;
         let mut stop = generation.stop;
         stop.extend(rendered.stop);
@@ -210,7 +214,7 @@ impl ChatModel {
             sampling: generation.sampling,
             n: generation.n,
             max_tokens: generation.max_tokens,
-            grammar,
+            grammar: grammar(Trust::Read)?,
             thinking: thinking::budget(turn.thinking, reasoning, rendered.opening, &*self.tokenizer),
             stop,
             ignore_eos: generation.ignore_eos,
@@ -220,7 +224,14 @@ impl ChatModel {
             return_progress: generation.return_progress,
             use_cache: generation.use_cache,
         };
-        let events = scheduler.submit(request)?;
+        let events = if offer.is_some() {
+            // A schema may turn out to be too much when it is compiled, alone or beside the others.
+            submit(scheduler, &request)
+                .or_else(|refused| again(scheduler, &request, refused, || grammar(Trust::Compiled)))
+                .or_else(|refused| again(scheduler, &request, refused, || grammar(Trust::Nothing)))?
+        } else {
+            scheduler.submit(request)?
+        };
         let translated = TurnEvents::new(reasoning.clone(), rendered.opening, offer, self.tokenizer.clone());
         Ok(Turn::new(events, translated))
     }
@@ -343,6 +354,25 @@ impl ChatModel {
             RenderError::Raised(message) | RenderError::Failed(message) => TurnError::Template(message),
         })?;
         if turn.continue_final_message { cut_at_mark(text) } else { Ok(text) }
+    }
+}
+
+fn submit(scheduler: &Scheduler, request: &GenerateRequest) -> Result<Events, TurnError> {
+    Ok(scheduler.submit(request.clone())?)
+}
+
+/// Submits with another grammar a request whose grammar was `refused`.
+fn again(
+    scheduler: &Scheduler,
+    request: &GenerateRequest,
+    refused: TurnError,
+    grammar: impl FnOnce() -> Result<Option<Grammar>, TurnError>,
+) -> Result<Events, TurnError> {
+    match refused {
+        TurnError::Generate(GenerateError::InvalidParameter { param, .. }) if param == "grammar" => {
+            submit(scheduler, &GenerateRequest { grammar: grammar()?, ..request.clone() })
+        }
+        refused => Err(refused),
     }
 }
 

@@ -83,7 +83,7 @@ fn every_family_calls_in_its_own_form_and_no_mark_is_seen() {
 fn text_before_calls_stays_and_cut_characters_and_escapes_are_whole() {
     let answer = answer("echo-tools-two", ask());
     assert_eq!(answer.text, "Let me look.");
-    assert_eq!(calls(&answer), [city("Zürich"), city("S\u{e3}o \"P\\")]);
+    assert_eq!(calls(&answer), [city("Zürich"), city("S\u{e3}o \"P\"")]);
     assert_ne!(answer.tool_calls[0].id, answer.tool_calls[1].id);
 }
 

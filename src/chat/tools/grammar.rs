@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use tern_grammar::Grammar;
+use tern_grammar::{Grammar, GrammarError};
 
 use super::{
     Offer, Tool,
@@ -43,6 +43,17 @@ pub enum Spelled {
     Token(u32),
 }
 
+/// How far the schemas of functions are believed to be enforceable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// As far as reading them shows.
+    Read,
+    /// Each is compiled, which takes longer and misses nothing.
+    Compiled,
+    /// Not at all: the arguments are any object.
+    Nothing,
+}
+
 /// The grammar of an answer; `None` if anything goes.
 ///
 /// # Errors
@@ -51,19 +62,21 @@ pub fn answer_grammar(
     frame: &Frame<'_>,
     offer: Option<&Offer>,
     form: Option<&Grammar>,
+    trust: Trust,
 ) -> Result<Option<Grammar>, TurnError> {
     let Some(offer) = offer else {
         return match (&frame.thinking, form) {
             (_, None) => Ok(None),
             (Before::Nothing, Some(form)) => Ok(Some(form.clone())),
-            (_, Some(form)) => Writer::new(frame).form(form).map(Some),
+            (_, Some(form)) => Writer::new(frame, trust).form(form).map(Some),
         };
     };
-    Writer::new(frame).calls(offer, form).map(Some)
+    Writer::new(frame, trust).calls(offer, form).map(Some)
 }
 
 struct Writer<'a> {
     frame: &'a Frame<'a>,
+    trust: Trust,
     rules: String,
     /// Beginnings of answers that are something else than free text, as names of terminals.
     reserved: Vec<&'static str>,
@@ -75,8 +88,8 @@ fn quoted(text: &str) -> String {
 }
 
 impl<'a> Writer<'a> {
-    fn new(frame: &'a Frame<'a>) -> Self {
-        Self { frame, rules: String::new(), reserved: Vec::new() }
+    fn new(frame: &'a Frame<'a>, trust: Trust) -> Self {
+        Self { frame, trust, rules: String::new(), reserved: Vec::new() }
     }
 
     fn rule(&mut self, name: &str, body: &str) {
@@ -105,7 +118,8 @@ impl<'a> Writer<'a> {
 
     /// The rule `start`, for an answer whose rule is `answer`.
     fn finish(mut self, answer_begins_free: bool) -> Grammar {
-        let space = if answer_begins_free { "" } else { " WS?" };
+        // Line breaks behind reasoning belong to its mark.
+        let space = if answer_begins_free { "" } else { " BREAKS?" };
         let start = match self.frame.thinking.clone() {
             Before::Nothing => "answer".to_owned(),
             Before::Opened(close) => {
@@ -136,7 +150,9 @@ impl<'a> Writer<'a> {
             )
         };
         let rules = self.rules;
-        Grammar::Lark(format!("start: {start}\n{rules}ANY: /(?s:.*)/\nFREE: {free}\nWS: /[ \\n]{{1,4}}/\n"))
+        Grammar::Lark(format!(
+            "start: {start}\n{rules}ANY: /(?s:.*)/\nFREE: {free}\nWS: /[ \\n]{{1,4}}/\nBREAKS: /\\n{{1,4}}/\n"
+        ))
     }
 
     fn form(mut self, form: &Grammar) -> Result<Grammar, TurnError> {
@@ -238,13 +254,13 @@ impl<'a> Writer<'a> {
             let arguments = format!("arguments_{number}");
             let body = match &offer.format.body {
                 Body::Object { arguments: key, .. } => {
-                    let rule = arguments_rule(tool)?;
+                    let rule = self.arguments_rule(tool)?;
                     self.rule(&arguments, &rule);
                     let quoted_name = quoted(&tool.name);
                     format!("{} / ?,[ \\n]*\"{key}\" ?: ?/ {arguments}", quoted(&quoted_name[1..]))
                 }
                 Body::Named(named) => {
-                    let rule = arguments_rule(tool)?;
+                    let rule = self.arguments_rule(tool)?;
                     self.rule(&arguments, &rule);
                     let separator = named.separators.first().map_or("", String::as_str);
                     let written = format!("{}{}{}{separator}", named.begin, named.kind, tool.name);
@@ -292,7 +308,7 @@ impl<'a> Writer<'a> {
                         }
                     }
                     let path = format!("properties.{key}");
-                    format!("{} \"\\n</parameter>\"", schema_rule(tool, &schema, &path, &Value::Bool(true))?)
+                    format!("{} \"\\n</parameter>\"", self.schema_rule(tool, &schema, &path, &Value::Bool(true))?)
                 }
             };
             self.rule(&name, &format!("/\\n?/ {} {value}", quoted(&format!("<parameter={key}>\n"))));
@@ -302,6 +318,39 @@ impl<'a> Writer<'a> {
         body.push_str(" /\\n?/ \"</function>\"");
         Ok(body)
     }
+
+    fn arguments_rule(&self, tool: &Tool) -> Result<String, TurnError> {
+        self.schema_rule(tool, &tool.parameters, "", &serde_json::json!({"type": "object"}))
+    }
+
+    /// A rule for values of `schema`, which stands at `path` of the tool's; if it cannot be enforced, for those of `otherwise`,
+    /// unless the tool is strict.
+    fn schema_rule(&self, tool: &Tool, schema: &Value, path: &str, otherwise: &Value) -> Result<String, TurnError> {
+        let form = Grammar::JsonSchema(schema.clone());
+        let checked = match self.trust {
+            Trust::Read => Ok(()),
+            Trust::Compiled => tern_grammar::check(&form),
+            Trust::Nothing if tool.strict => Err(GrammarError {
+                path: String::new(),
+                message: "the schemas of all tools together are too large".to_owned(),
+            }),
+            Trust::Nothing => return any_rule(otherwise),
+        };
+        match checked.and_then(|()| form.as_lark_rule()) {
+            Ok(rule) => Ok(rule),
+            Err(error) if tool.strict => {
+                let place: Vec<&str> =
+                    [path, error.path.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
+                let mut param = format!("tools[{}].function.parameters", tool.index);
+                place.iter().for_each(|part| param.extend([".", part]));
+                Err(TurnError::invalid(&param, format!("{param} cannot be enforced: {error}")))
+            }
+            Err(error) => {
+                tracing::debug!(tool = tool.name, %error, "the schema cannot be enforced; the arguments are any object");
+                any_rule(otherwise)
+            }
+        }
+    }
 }
 
 fn form_rule(form: &Grammar) -> Result<String, TurnError> {
@@ -309,25 +358,7 @@ fn form_rule(form: &Grammar) -> Result<String, TurnError> {
         .map_err(|error| TurnError::invalid("response_format", format!("response_format cannot be enforced: {error}")))
 }
 
-fn arguments_rule(tool: &Tool) -> Result<String, TurnError> {
-    schema_rule(tool, &tool.parameters, "", &serde_json::json!({"type": "object"}))
-}
-
-/// A rule for values of `schema`, which stands at `path` of the tool's; if it cannot be enforced, for those of `otherwise`,
-/// unless the tool is strict.
-fn schema_rule(tool: &Tool, schema: &Value, path: &str, otherwise: &Value) -> Result<String, TurnError> {
-    let rule = |schema: &Value| Grammar::JsonSchema(schema.clone()).as_lark_rule();
-    match rule(schema) {
-        Err(error) if tool.strict => {
-            let place: Vec<&str> = [path, error.path.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
-            let mut param = format!("tools[{}].function.parameters", tool.index);
-            place.iter().for_each(|part| param.extend([".", part]));
-            Err(TurnError::invalid(&param, format!("{param} cannot be enforced: {error}")))
-        }
-        Err(error) => {
-            tracing::debug!(tool = tool.name, %error, "the schema cannot be enforced; the arguments are any object");
-            rule(otherwise).map_err(|error| TurnError::invalid("tools", error.to_string()))
-        }
-        found => found.map_err(|error| TurnError::invalid("tools", error.to_string())),
-    }
+fn any_rule(schema: &Value) -> Result<String, TurnError> {
+    let rule = Grammar::JsonSchema(schema.clone()).as_lark_rule();
+    rule.map_err(|error| TurnError::invalid("tools", error.to_string()))
 }

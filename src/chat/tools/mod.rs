@@ -15,7 +15,7 @@ mod probe;
 mod tests;
 
 pub use format::CallFormat;
-pub use grammar::{Before, Frame, Spelled, answer_grammar};
+pub use grammar::{Before, Frame, Spelled, Trust, answer_grammar};
 pub use offer::{Offer, instructions, written};
 use offer::{Tool, is_text};
 pub use parser::{CallParser, Said};
