@@ -18,7 +18,8 @@ use crate::{
     template::{RenderError, Template},
     thinking,
     tools::{
-        CallFormat, Frame, Offer, Spelled, ToolSupport, Trust, answer_grammar, instructions, tool_support, written,
+        CallFormat, Frame, Offer, Spelled, ToolSupport, Trust, answer_grammar, instructions, shown, tool_support,
+        written,
     },
     turn::TurnEvents,
 };
@@ -345,7 +346,7 @@ impl ChatModel {
         let tools = if turn.tools.is_empty() {
             Value::Null
         } else {
-            Value::Array(turn.tools.iter().map(|tool| escaper.escape_json(tool)).collect())
+            Value::Array(turn.tools.iter().map(|tool| escaper.escape_json(&shown(tool))).collect())
         };
         context.insert("tools".to_owned(), tools);
         context.entry("documents").or_insert(Value::Null);

@@ -310,89 +310,6 @@ pub(crate) const SCRIPTS: &[Script] = &[
         ..PLAIN
     },
     Script {
-        id: "echo-tools-two",
-        description: "Says something, then calls get_weather twice; marks, characters and escapes are cut.",
-        reply: Reply::Calls(calls::TWO),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-thinking",
-        description: "Thinks, then calls get_weather.",
-        reply: Reply::Calls(calls::THOUGHT),
-        template: Some(templates::THINKING),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-smollm",
-        description: "Calls get_weather twice, as SmolLM2 writes it: a list between <tool_call> and </tool_call>.",
-        reply: Reply::Calls(calls::SMOLLM),
-        template: Some(templates::SMOLLM),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-llama",
-        description: "Calls get_weather twice, as Llama 3 writes it: JSON without a mark.",
-        reply: Reply::Calls(calls::LLAMA),
-        template: Some(templates::LLAMA),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-python",
-        description: "Calls get_weather, as Llama 3 writes it behind <|python_tag|>.",
-        reply: Reply::Calls(calls::LLAMA_MARK),
-        template: Some(templates::LLAMA),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-mistral",
-        description: "Calls get_weather twice, as Mistral writes it: [TOOL_CALLS]NAME[ARGS]{...}.",
-        reply: Reply::Calls(calls::MISTRAL),
-        template: Some(templates::MISTRAL),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-mistral-list",
-        description: "Calls get_weather twice, as Mistral wrote it: [TOOL_CALLS] and a list.",
-        reply: Reply::Calls(calls::MISTRAL_LIST),
-        template: Some(templates::MISTRAL_LIST),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-deepseek",
-        description: "Calls get_weather twice, as DeepSeek writes it.",
-        reply: Reply::Calls(calls::DEEPSEEK),
-        template: Some(templates::DEEPSEEK),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-coder",
-        description: "Calls get_weather twice, as Qwen3-Coder writes it: each argument between marks.",
-        reply: Reply::Calls(calls::CODER),
-        template: Some(templates::CODER),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-tools-plain",
-        description: "Calls get_weather although its template knows no tools.",
-        reply: Reply::Calls(calls::ONE),
-        template: Some(templates::PLAIN),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-thinking",
-        description: "Thinks in 50 words, then answers; its template can say that it shall not think.",
-        reply: Reply::Thinking(50),
-        template: Some(templates::THINKING),
-        ..PLAIN
-    },
-    Script {
-        id: "echo-thinking-always",
-        description: "The same; its template opens the reasoning whatever it is told.",
-        reply: Reply::Thinking(50),
-        template: Some(templates::ALWAYS_THINKING),
-        ..PLAIN
-    },
-    Script {
         id: "echo-error",
         description: "The engine fails after three pieces.",
         reply: Reply::Pieces(PIECES),
@@ -486,6 +403,89 @@ pub(crate) const SCRIPTS: &[Script] = &[
     Script { id: "echo-noload", description: "Cannot be loaded.", fault: Fault::Load, ..PLAIN },
     Script { id: "echo-slowload", description: "Takes a second to load, with progress.", load_ms: 1000, ..PLAIN },
     Script { id: "echo-notemplate", description: "Has no chat template; otherwise as echo.", template: None, ..PLAIN },
+    Script {
+        id: "echo-tools-two",
+        description: "Says something, then calls get_weather twice; marks, characters and escapes are cut.",
+        reply: Reply::Calls(calls::TWO),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-thinking",
+        description: "Thinks, then calls get_weather.",
+        reply: Reply::Calls(calls::THOUGHT),
+        template: Some(templates::THINKING),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-smollm",
+        description: "Calls get_weather twice, as SmolLM2 writes it: a list between <tool_call> and </tool_call>.",
+        reply: Reply::Calls(calls::SMOLLM),
+        template: Some(templates::SMOLLM),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-llama",
+        description: "Calls get_weather twice, as Llama 3 writes it: JSON without a mark.",
+        reply: Reply::Calls(calls::LLAMA),
+        template: Some(templates::LLAMA),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-python",
+        description: "Calls get_weather, as Llama 3 writes it behind <|python_tag|>.",
+        reply: Reply::Calls(calls::LLAMA_MARK),
+        template: Some(templates::LLAMA),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-mistral",
+        description: "Calls get_weather twice, as Mistral writes it: [TOOL_CALLS]NAME[ARGS]{...}.",
+        reply: Reply::Calls(calls::MISTRAL),
+        template: Some(templates::MISTRAL),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-mistral-list",
+        description: "Calls get_weather twice, as Mistral wrote it: [TOOL_CALLS] and a list.",
+        reply: Reply::Calls(calls::MISTRAL_LIST),
+        template: Some(templates::MISTRAL_LIST),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-deepseek",
+        description: "Calls get_weather twice, as DeepSeek writes it.",
+        reply: Reply::Calls(calls::DEEPSEEK),
+        template: Some(templates::DEEPSEEK),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-coder",
+        description: "Calls get_weather twice, as Qwen3-Coder writes it: each argument between marks.",
+        reply: Reply::Calls(calls::CODER),
+        template: Some(templates::CODER),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-plain",
+        description: "Calls get_weather although its template knows no tools.",
+        reply: Reply::Calls(calls::ONE),
+        template: Some(templates::PLAIN),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-thinking",
+        description: "Thinks in 50 words, then answers; its template can say that it shall not think.",
+        reply: Reply::Thinking(50),
+        template: Some(templates::THINKING),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-thinking-always",
+        description: "The same; its template opens the reasoning whatever it is told.",
+        reply: Reply::Thinking(50),
+        template: Some(templates::ALWAYS_THINKING),
+        ..PLAIN
+    },
 ];
 
 #[cfg(test)]

@@ -69,9 +69,11 @@ impl ChatApi {
         let thinks = self.thinks(&request).await?;
         let effort = if thinks { None } else { request.reasoning_effort.clone() };
         let budget = request.thinking_budget.filter(|_| !thinks).map(Into::into);
+        let reasoning = request.reasoning.as_ref().filter(|_| !thinks).map(|_| Value::Bool(true));
         let own = [
             ("reasoning_effort", &effort),
             ("thinking_budget", &budget),
+            ("reasoning", &reasoning),
             ("verbosity", &request.verbosity),
             ("prediction", &request.prediction),
             ("service_tier", &request.service_tier),
@@ -114,7 +116,7 @@ impl ChatApi {
 impl ChatApi {
     /// Whether the model thinks, if the request says how much it is to.
     async fn thinks(&self, request: &ChatRequest) -> Result<bool, ApiError> {
-        if request.reasoning_effort.is_none() && request.thinking_budget.is_none() {
+        if request.reasoning_effort.is_none() && request.thinking_budget.is_none() && request.reasoning.is_none() {
             return Ok(false);
         }
         check(request, &self.0)?;

@@ -214,8 +214,7 @@ fn definition(place: &str, tool: &Value, legacy: bool) -> Result<Value, ApiError
         .collect();
     let wrong = |field: &str, expected: &str| {
         let param = format!("{place}.{field}");
-        let found = function.get(field).map_or("missing".to_owned(), |found| format!("is {}", short(found)));
-        let found = if found == "missing" { "is missing".to_owned() } else { found };
+        let found = function.get(field).map_or("is missing".to_owned(), |found| format!("is {}", short(found)));
         Err(ApiError::invalid(&param, format!("{param} {found}; {expected}")))
     };
     let is_name = |name: &str| {
@@ -242,9 +241,16 @@ fn definition(place: &str, tool: &Value, legacy: bool) -> Result<Value, ApiError
         let param = format!("{place}.parameters{}{}", if error.path.is_empty() { "" } else { "." }, error.path);
         return Err(ApiError::invalid(&param, format!("{param} cannot be enforced: {error}")));
     }
-    if parameters.is_none() {
-        // Templates look into it.
-        function.insert("parameters".into(), json!({"type": "object", "properties": {}}));
+    // Templates look into the schema. A function without one has no arguments; one with an empty one has any.
+    match function.get("parameters").and_then(Value::as_object) {
+        None => {
+            let none = json!({"type": "object", "properties": {}, "additionalProperties": false});
+            function.insert("parameters".into(), none);
+        }
+        Some(schema) if schema.is_empty() => {
+            function.insert("parameters".into(), json!({"type": "object", "properties": {}}));
+        }
+        Some(_) => {}
     }
     Ok(json!({"type": "function", "function": function}))
 }
@@ -397,7 +403,7 @@ mod tests {
             {"name": "a", "description": null, "strict": null, "parameters": null}});
         let tools = read(json!({"tools": [tool], "parallel_tool_calls": false})).unwrap();
         let expected = json!({"type": "function", "function":
-            {"name": "a", "parameters": {"type": "object", "properties": {}}}});
+            {"name": "a", "parameters": {"type": "object", "properties": {}, "additionalProperties": false}}});
         assert_eq!((tools.definitions, tools.several), (vec![expected], false));
     }
 

@@ -234,15 +234,16 @@ async fn c46_a_model_that_would_talk_calls_where_it_must_and_may_talk_otherwise(
 #[tokio::test]
 async fn c47_tools_without_a_schema_and_with_nulls_are_taken() {
     let app = App::start();
-    for function in [
-        json!({"name": "get_weather"}),
-        json!({"name": "get_weather", "parameters": {}, "strict": true}),
-        json!({"name": "get_weather", "description": null, "parameters": null, "strict": null}),
+    let none = || ("get_weather".to_owned(), json!({}));
+    for (function, expected) in [
+        (json!({"name": "get_weather", "parameters": {}, "strict": true}), city("Zurich")),
+        (json!({"name": "get_weather"}), none()),
+        (json!({"name": "get_weather", "description": null, "parameters": null, "strict": null}), none()),
     ] {
-        let exchange =
-            app.chat(weather("echo-tools", json!({"tools": [{"type": "function", "function": function}]}))).await;
+        let more = json!({"tools": [{"type": "function", "function": function}], "parallel_tool_calls": false});
+        let exchange = app.chat(weather("echo-tools", more)).await;
         let message = exchange.ok()["choices"][0]["message"].clone();
-        assert_eq!(read(&message["tool_calls"]), [city("Zurich")], "{exchange}");
+        assert_eq!(read(&message["tool_calls"]), [expected], "{exchange}");
     }
 }
 

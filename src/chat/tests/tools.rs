@@ -65,10 +65,6 @@ fn every_family_calls_in_its_own_form_and_no_mark_is_seen() {
         ("echo-tools-plain", &two[..1]),
     ] {
         for choice in [ToolChoice::Auto, ToolChoice::Required] {
-            // Behind a mark that need not be there a call is not demanded.
-            if script == "echo-tools-llama" && choice == ToolChoice::Required {
-                continue;
-            }
             let (answers, counted) = answers(script, TurnRequest { tool_choice: choice.clone(), ..ask() });
             let answer = &answers[0];
             assert_eq!(calls(answer), expected, "{script} {choice:?}: {answer:?}");

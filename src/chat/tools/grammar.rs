@@ -188,7 +188,9 @@ impl<'a> Writer<'a> {
                 break;
             }
         }
-        let bare = format.bare && (free || format.brackets.is_empty());
+        // Beside a form, which mostly begins like a bare call, a call has its mark.
+        let native = matches!(format.body, Body::Object { several: Several::Semicolon, .. });
+        let bare = format.bare && (free || format.brackets.is_empty() || (offer.must && native));
         if bare && let Body::Object { several, .. } = &format.body {
             // The beginning of a call is one terminal, which grows beside free text until it is clear which of both it is.
             let list = if *several == Several::List { "\\[?[ \\n]*" } else { "" };

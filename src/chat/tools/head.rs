@@ -192,12 +192,10 @@ fn named(rest: &str, named: &Named, bracket: Option<&Bracket>, first: bool, last
         cursor.until_before(&named.separators[0])?;
     }
     let mut waiting = false;
-    let found = named.separators.iter().find_map(|separator| match cursor.clone().literal(separator) {
-        Ok(()) => Some(separator),
-        Err(stop) => {
-            waiting |= stop == Stop::More;
-            None
-        }
+    let found = named.separators.iter().find(|separator| {
+        let read = cursor.clone().literal(separator);
+        waiting |= read == Err(Stop::More);
+        read.is_ok()
     });
     match found {
         Some(separator) => cursor.literal(separator)?,

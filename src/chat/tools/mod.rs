@@ -16,7 +16,7 @@ mod tests;
 
 pub use format::CallFormat;
 pub use grammar::{Before, Frame, Spelled, Trust, answer_grammar};
-pub use offer::{Offer, instructions, written};
+pub use offer::{Offer, instructions, shown, written};
 use offer::{Tool, is_text};
 pub use parser::{CallParser, Said};
 pub use probe::{ToolSupport, tool_support};

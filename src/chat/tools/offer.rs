@@ -95,11 +95,21 @@ impl Tool {
     }
 }
 
+/// A tool as its model sees it: whether its schema is strict is said to the server.
+pub fn shown(tool: &Value) -> Value {
+    let mut tool = tool.clone();
+    if let Some(function) = tool.get_mut("function").and_then(Value::as_object_mut) {
+        function.shift_remove("strict");
+    }
+    tool
+}
+
 /// What a model is told about tools where its template does not.
 pub fn instructions(tools: &[Value], format: &CallFormat) -> String {
     let mut text = "You can call functions. Each line describes one, in JSON:\n".to_owned();
     for tool in tools {
-        let _ = writeln!(text, "{}", tool.get("function").unwrap_or(tool));
+        let tool = shown(tool);
+        let _ = writeln!(text, "{}", tool.get("function").unwrap_or(&tool));
     }
     text.push_str("To call a function, answer with nothing but this, and with your values in it:\n");
     text.push_str(&format.write("NAME", "{...}"));
