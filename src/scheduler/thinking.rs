@@ -79,3 +79,49 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tern_echo::Vocabulary;
+
+    use super::*;
+
+    /// What an answer becomes whose model wants to say `said`, as text.
+    fn bounded(tokens: u32, open: Option<&str>, said: &str) -> String {
+        let vocabulary = Vocabulary::shared().as_ref();
+        let encode = |text: &str| vocabulary.encode(text, false, true).unwrap();
+        let budget = ThinkingBudget {
+            tokens,
+            open: open.map(Into::into),
+            close: "</think>".into(),
+            closing: encode("\n</think>\n"),
+        };
+        let mut watch = Watch::new(Some(&budget));
+        let mut answer = Vec::new();
+        for said in encode(said) {
+            while let Some(forced) = watch.forced(Some(&budget)) {
+                watch.accept(Some(&budget), forced, true, vocabulary);
+                vocabulary.decode(forced, true, &mut answer);
+            }
+            watch.accept(Some(&budget), said, false, vocabulary);
+            vocabulary.decode(said, true, &mut answer);
+        }
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[test]
+    fn reasoning_is_closed_when_its_tokens_are_spent() {
+        assert_eq!(bounded(2, Some("<think>"), "\n<think> the of and"), "\n<think> the of\n</think>\n and");
+        assert_eq!(bounded(2, None, " the of and to"), " the of\n</think>\n and to");
+        assert_eq!(bounded(0, None, " the of"), "\n</think>\n the of");
+    }
+
+    #[test]
+    fn reasoning_that_ends_in_time_and_text_without_reasoning_are_left_alone() {
+        for said in ["<think> the of</think> and to in is it was", " the <think> of and to", "<thin the of and to"] {
+            assert_eq!(bounded(3, Some("<think>"), said), said);
+        }
+        let all = Watch::new(None);
+        assert_eq!(all.forced(None), None);
+    }
+}

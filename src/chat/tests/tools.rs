@@ -139,6 +139,57 @@ fn only_the_named_functions_are_called_and_their_schemas_are_kept() {
 }
 
 #[test]
+fn random_weights_write_valid_calls_in_every_familys_form() {
+    let set = json!({"type": "function", "function": {"name": "set", "strict": true, "parameters": {
+        "type": "object", "required": ["level", "on", "kind", "more"], "additionalProperties": false, "properties": {
+            "level": {"type": "integer", "minimum": 1, "maximum": 3}, "on": {"type": "boolean"},
+            "kind": {"type": "string", "enum": ["a b", "c\"d"]}, "more": {"$ref": "#/$defs/more"},
+        },
+        "$defs": {"more": {"type": "array", "items": {"enum": [null, "x"]}, "minItems": 1, "maxItems": 2}},
+    }}});
+    for template in [
+        "echo-tools",
+        "echo-tools-smollm",
+        "echo-tools-llama",
+        "echo-tools-mistral",
+        "echo-tools-mistral-list",
+        "echo-tools-deepseek",
+        "echo-tools-coder",
+        "echo-tools-plain",
+        "echo-tools-thinking",
+    ] {
+        let (chat, _) = start(template);
+        let (_, scheduler) = start("echo-random");
+        for seed in 0..6 {
+            let choice = if seed % 2 == 0 { ToolChoice::Required } else { ToolChoice::Auto };
+            let mut request = TurnRequest { tools: vec![set.clone()], tool_choice: choice, ..ask() };
+            request.parallel_tool_calls = seed % 3 == 0;
+            request.generation.sampling.temperature = 1.0;
+            request.generation.sampling.seed = Some(seed);
+            request.generation.max_tokens = Some(600);
+            let mut turn = chat.start(&scheduler, request).unwrap();
+            let mut answers = Vec::new();
+            while let Some(event) = turn.blocking_next() {
+                assert!(!matches!(event, TurnEvent::Failed(_)), "{template} {seed}: {event:?}");
+                gather(&mut answers, event);
+            }
+            let answer = &answers[0];
+            assert!(seed % 2 == 1 || !answer.tool_calls.is_empty(), "{template} {seed}: {answer:?}");
+            if answer.finish == Some(FinishReason::Length) {
+                continue;
+            }
+            for (name, arguments) in calls(answer) {
+                let kind = ["a b", "c\"d"].contains(&arguments["kind"].as_str().unwrap());
+                let level = (1..=3).contains(&arguments["level"].as_i64().unwrap());
+                let more = (1..=2).contains(&arguments["more"].as_array().unwrap().len());
+                let whole = arguments.as_object().unwrap().len() == 4 && arguments["on"].is_boolean();
+                assert!(name == "set" && kind && level && more && whole, "{template} {seed}: {arguments}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_answer_is_a_call_or_has_the_form_that_was_asked_for() {
     let mut request = ask();
     request.generation.grammar = Some(Grammar::JsonSchema(json!({"enum": [17]})));
@@ -146,6 +197,21 @@ fn an_answer_is_a_call_or_has_the_form_that_was_asked_for() {
     assert_eq!(calls(&called), [city("Zurich")]);
     let said = answer("echo-pieces", request);
     assert!(said.text == "17" || !said.tool_calls.is_empty(), "{said:?}");
+}
+
+#[test]
+fn json_that_begins_like_a_bare_call_may_be_an_answer() {
+    for template in ["echo-tools-llama", "echo-tools-plain"] {
+        let (chat, _) = start(template);
+        let (_, scheduler) = start("echo");
+        let said = r#"{"name": "Bob", "parameters": {"a": 1}}"#;
+        let mut turn = chat.start(&scheduler, TurnRequest { messages: vec![user(said)], ..ask() }).unwrap();
+        let mut answers = Vec::new();
+        while let Some(event) = turn.blocking_next() {
+            gather(&mut answers, event);
+        }
+        assert_eq!((answers[0].text.as_str(), answers[0].tool_calls.len()), (said, 0), "{template}");
+    }
 }
 
 #[test]

@@ -192,18 +192,22 @@ impl<'a> Writer<'a> {
         let native = matches!(format.body, Body::Object { several: Several::Semicolon, .. });
         let bare = format.bare && (free || format.brackets.is_empty() || (offer.must && native));
         if bare && let Body::Object { several, .. } = &format.body {
-            // The beginning of a call is one terminal, which grows beside free text until it is clear which of both it is.
+            // The beginning of a call is one terminal, which grows beside free text until a name shows which of both it is.
             let list = if *several == Several::List { "\\[?[ \\n]*" } else { "" };
             let kind = "(\"type\" ?: ?\"function\" ?, ?)?";
-            self.rule("BARE", &format!("/[ \\n]*{list}\\{{[ \\n]*{kind}\"name\" ?: ?\"/"));
-            self.rule(
-                "BARE_KEY",
-                "/[ \\n]*\\[?[ \\n]*\\{[ \\n]*\"name\"/ | /[ \\n]*\\[?[ \\n]*\\{[ \\n]*\"type\" ?: ?\"function\"/",
-            );
-            self.reserved.push("BARE_KEY");
+            self.rule("BARE_HEAD", &format!("/[ \\n]*{list}\\{{[ \\n]*{kind}\"name\" ?: ?/"));
+            let (mut names, mut calls) = (Vec::new(), Vec::new());
+            for (number, tool) in offer.tools.iter().enumerate() {
+                let name = format!("BARE_{number}");
+                self.rule(&name, &format!("BARE_HEAD {}", quoted(&quoted(&tool.name))));
+                calls.push(format!("{name} rest_{number}"));
+                names.push(name);
+            }
+            self.rule("BARE", &names.join(" | "));
+            self.reserved.push("BARE");
             let more = if offer.several { " (/ ?[;,] ?/ object)*" } else { "" };
             let end = if list.is_empty() { "" } else { " \"]\"?" };
-            ways.push(format!("BARE named{more} WS?{end}"));
+            ways.push(format!("({}) /[ \\n]{{0,2}}\\}}/{more} WS?{end}", calls.join(" | ")));
         }
         self.reserve_thinking();
         self.rule("answer", &ways.join(" | "));
@@ -259,7 +263,8 @@ impl<'a> Writer<'a> {
                     let rule = self.arguments_rule(tool)?;
                     self.rule(&arguments, &rule);
                     let quoted_name = quoted(&tool.name);
-                    format!("{} / ?,[ \\n]*\"{key}\" ?: ?/ {arguments}", quoted(&quoted_name[1..]))
+                    self.rule(&format!("rest_{number}"), &format!("/ ?,[ \\n]*\"{key}\" ?: ?/ {arguments}"));
+                    format!("{} rest_{number}", quoted(&quoted_name[1..]))
                 }
                 Body::Named(named) => {
                     let rule = self.arguments_rule(tool)?;
