@@ -59,12 +59,15 @@ impl Watch {
         }
         tokenizer.decode(token, true, &mut self.said);
         if self.state == State::Start {
-            let open = budget.open.as_deref().unwrap_or_default().as_bytes();
-            let said = self.said.trim_ascii_start();
+            let open = budget.open.as_deref().unwrap_or_default();
+            // A character may be incomplete yet.
+            let whole = self.said.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            let said = whole.trim_start();
+            let incomplete = whole.len() < self.said.len() && said.is_empty();
             if said.starts_with(open) {
                 self.said.clear();
                 self.state = State::Inside(0);
-            } else if !open.starts_with(said) {
+            } else if !open.starts_with(said) || (whole.len() < self.said.len() && !incomplete) {
                 self.state = State::Over;
             }
         } else if let State::Inside(depth) = self.state {
@@ -114,6 +117,8 @@ mod tests {
         assert_eq!(bounded(2, Some("<think>"), "\n<think> the of and"), "\n<think> the of\n</think>\n and");
         assert_eq!(bounded(2, None, " the of and to"), " the of\n</think>\n and to");
         assert_eq!(bounded(0, None, " the of"), "\n</think>\n the of");
+        // White space of several bytes.
+        assert_eq!(bounded(1, Some("<think>"), "\u{2003}<think> the of"), "\u{2003}<think> the\n</think>\n of");
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn random_weights_write_valid_calls_in_every_familys_form() {
             request.generation.sampling.temperature = 1.0;
             request.generation.sampling.seed = Some(seed);
             request.generation.max_tokens = Some(600);
+            request.thinking = Thinking { enabled: None, budget: Some(20) };
             let mut turn = chat.start(&scheduler, request).unwrap();
             let mut answers = Vec::new();
             while let Some(event) = turn.blocking_next() {

@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
                 let names: Vec<String> = (0..pairs.len()).map(|index| format!("think_{index}")).collect();
                 for ((open, close), name) in pairs.iter().zip(&names) {
                     if self.is_text(open) {
-                        let begin = format!("/\\s*/ {} ANY", quoted(open));
+                        let begin = format!("/[ \\n]{{0,2}}/ {} ANY", quoted(open));
                         self.until(name, &begin, close);
                     } else {
                         let body = format!("{} {name}_rest", self.mark(open));
