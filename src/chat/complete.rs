@@ -74,6 +74,7 @@ pub fn complete(
         n: generation.n,
         max_tokens: generation.max_tokens,
         grammar: generation.grammar,
+        thinking: None,
         stop: generation.stop,
         ignore_eos: generation.ignore_eos,
         logprobs: generation.logprobs,

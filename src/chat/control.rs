@@ -60,6 +60,19 @@ impl ControlSpellings {
         &self.spellings
     }
 
+    /// Cuts `text` at the spellings in it; whether each piece is one.
+    pub fn cut<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
+        let mut pieces = Vec::new();
+        let mut done = 0;
+        while let Some((start, end)) = self.find(text, done) {
+            pieces.extend((done < start).then(|| (&text[done..start], false)));
+            pieces.push((&text[start..end], true));
+            done = end;
+        }
+        pieces.extend((done < text.len()).then(|| (&text[done..], false)));
+        pieces
+    }
+
     fn find(&self, text: &str, from: usize) -> Option<(usize, usize)> {
         let found = self.matcher.as_ref()?.find(aho_corasick::Input::new(text).range(from..))?;
         Some((found.start(), found.end()))

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tern_engine::{ImageEncoder, Token, Tokenizer};
-use tern_scheduler::{GenerateRequest, PlacedImage, Scheduler};
+use tern_grammar::Grammar;
+use tern_scheduler::{Events, GenerateError, GenerateRequest, PlacedImage, Scheduler};
 
 use crate::{
-    Clock, Message, ReasoningMode, Role, TemplateError, Turn, TurnError, TurnRequest,
+    Clock, Message, ReasoningMode, Role, TemplateError, ToolChoice, Turn, TurnError, TurnRequest,
     control::{CONTINUE_MARK, ControlSpellings, Escaper, Segment},
     dialogue, fallback,
     framing::Framing,
@@ -15,7 +16,12 @@ use crate::{
     reasoning::{Opening, Reasoning},
     support::Support,
     template::{RenderError, Template},
+    thinking,
     told::told,
+    tools::{
+        CallFormat, Frame, Offer, Spelled, ToolSupport, Trust, answer_grammar, instructions, shown, tool_support,
+        written,
+    },
     turn::TurnEvents,
 };
 
@@ -44,6 +50,9 @@ pub struct ChatModel {
     spellings: ControlSpellings,
     framing: Framing,
     reasoning: Reasoning,
+    /// The same for answers with calls.
+    calling: Reasoning,
+    tools: ToolSupport,
     /// Variables of every rendering.
     variables: Map<String, Value>,
     bos_token: Option<String>,
@@ -76,7 +85,10 @@ impl ChatModel {
         if let Some(source) = &config.template {
             let template = Template::compile(source, config.clock)?;
             let support = Support::of(&template, &model.variables)?;
-            tracing::debug!(?support, "chat template");
+            let tools = tool_support(&template, &support, &model.variables);
+            tracing::debug!(?support, ?tools, "chat template");
+            model.calling = model.reasoning.with_calls(&tools.format.marks(), model.spellings.spellings());
+            model.tools = tools;
             model.template = Some((template, support));
         }
         Ok(model)
@@ -99,7 +111,10 @@ impl ChatModel {
         variables.insert("eos_token".to_owned(), eos_token.unwrap_or_default().into());
         let spellings = ControlSpellings::of(&*tokenizer);
         let reasoning = Reasoning::new(&config.reasoning, config.template.as_deref(), spellings.spellings());
+        let tools = ToolSupport { format: CallFormat::generic(), shown: false };
         Self {
+            calling: reasoning.with_calls(&tools.format.marks(), spellings.spellings()),
+            tools,
             template: None,
             framing: Framing::of(&*tokenizer),
             spellings,
@@ -119,6 +134,11 @@ impl ChatModel {
     /// Whether the model has a template, or talks in the plain form.
     pub fn has_template(&self) -> bool {
         self.template.is_some()
+    }
+
+    /// Whether the model's template shows that it thinks before it answers.
+    pub fn thinks(&self) -> bool {
+        self.reasoning.pairs().iter().any(|pair| pair.in_template)
     }
 
     /// The source of the template; empty for the plain form.
@@ -142,7 +162,8 @@ impl ChatModel {
         }
         let turn = &*told(turn);
         let mut escaper = Escaper::new(&self.spellings);
-        let (messages, pictures) = images::put_in(&turn.messages)?;
+        let told = self.tell_tools(turn);
+        let (messages, pictures) = images::put_in(told.as_deref().unwrap_or(&turn.messages))?;
         let text = match &self.template {
             None => self.plain(turn, &messages, &mut escaper)?,
             Some((template, support)) => self.jinja(template, *support, turn, &messages, &mut escaper)?,
@@ -178,6 +199,14 @@ impl ChatModel {
     /// As [`ChatModel::render`], and `TurnError::Generate` when the scheduler refuses the request.
     pub fn start(&self, scheduler: &Scheduler, turn: TurnRequest) -> Result<Turn, TurnError> {
         let rendered = self.render(&turn)?;
+        let offer = Offer::of(&turn, &self.tools.format).map(Arc::new);
+        let reasoning = if offer.is_some() { &self.calling } else { &self.reasoning };
+        let frame = Frame {
+            thinking: reasoning.before(rendered.opening, turn.thinking.enabled == Some(false)),
+            spell: &|mark| self.spell(mark),
+        };
+        let form = turn.generation.grammar.clone();
+        let grammar = |trust| answer_grammar(&frame, offer.as_deref(), form.as_ref(), trust);
         let generation = turn.generation;
         let mut stop = generation.stop;
         stop.extend(rendered.stop);
@@ -188,18 +217,62 @@ impl ChatModel {
             sampling: generation.sampling,
             n: generation.n,
             max_tokens: generation.max_tokens,
-            // What stands before the text is not of the form.
-            grammar: generation.grammar.filter(|_| !matches!(rendered.opening, Opening::Reasoning(_))),
+            grammar: grammar(Trust::Read)?,
+            thinking: thinking::budget(turn.thinking, reasoning, rendered.opening, &*self.tokenizer),
             stop,
             ignore_eos: generation.ignore_eos,
             logprobs: generation.logprobs,
             prompt_logprobs: None,
-            show_control: self.reasoning.needs_control(),
+            show_control: reasoning.needs_control(),
             return_progress: generation.return_progress,
             use_cache: generation.use_cache,
         };
-        let events = scheduler.submit(request)?;
-        Ok(Turn::new(events, TurnEvents::new(self.reasoning.clone(), rendered.opening, self.tokenizer.clone())))
+        let events = if offer.is_some() {
+            // A schema may turn out to be too much when it is compiled, alone or beside the others.
+            submit(scheduler, &request)
+                .or_else(|refused| again(scheduler, &request, refused, || grammar(Trust::Compiled)))
+                .or_else(|refused| again(scheduler, &request, refused, || grammar(Trust::Nothing)))?
+        } else {
+            scheduler.submit(request)?
+        };
+        let translated = TurnEvents::new(reasoning.clone(), rendered.opening, offer, self.tokenizer.clone());
+        Ok(Turn::new(events, translated))
+    }
+
+    /// A mark as the texts and control tokens that the model writes for it.
+    fn spell(&self, mark: &str) -> Vec<Spelled> {
+        let one = |(piece, control): (&str, bool)| {
+            let tokens =
+                if control { self.tokenizer.encode(piece, false, true).unwrap_or_default() } else { Vec::new() };
+            let is_mark =
+                |token: &Token| self.tokenizer.is_control(*token) || self.tokenizer.is_end_of_generation(*token);
+            match tokens.into_iter().find(is_mark) {
+                Some(token) => Spelled::Token(token),
+                None => Spelled::Text(piece.to_owned()),
+            }
+        };
+        self.spellings.cut(mark).into_iter().map(one).collect()
+    }
+
+    /// The dialogue with what the template does not tell the model about tools, where there is anything to tell.
+    fn tell_tools(&self, turn: &TurnRequest) -> Option<Vec<Message>> {
+        if turn.tools.is_empty() || self.tools.shown || turn.tool_choice == ToolChoice::None {
+            return None;
+        }
+        let writes = self.template.as_ref().is_some_and(|(_, support)| support.tools.is_some());
+        let mut messages = if writes { turn.messages.clone() } else { written(&turn.messages, &self.tools.format) };
+        let text = instructions(&turn.tools, &self.tools.format);
+        match messages.first_mut().filter(|first| first.role == Role::System) {
+            Some(system) => {
+                let content = system.content.get_or_insert_default();
+                if !content.is_empty() {
+                    content.push_str("\n\n");
+                }
+                content.push_str(&text);
+            }
+            None => messages.insert(0, Message::text(Role::System, text)),
+        }
+        Some(messages)
     }
 
     fn plain(&self, turn: &TurnRequest, messages: &[Message], escaper: &mut Escaper<'_>) -> Result<String, TurnError> {
@@ -262,6 +335,12 @@ impl ChatModel {
             Value::Object(kwargs) => kwargs,
             _ => Map::new(),
         };
+        if let Some(enabled) = turn.thinking.enabled {
+            // What templates call it: Qwen3 and most others; DeepSeek and Granite.
+            for name in ["enable_thinking", "thinking"] {
+                context.entry(name).or_insert(enabled.into());
+            }
+        }
         context.extend(self.variables.clone());
         let json = dialogue::to_json(&messages, support, escaper, &self.reasoning.marks());
         context.insert("messages".to_owned(), json);
@@ -269,7 +348,7 @@ impl ChatModel {
         let tools = if turn.tools.is_empty() {
             Value::Null
         } else {
-            Value::Array(turn.tools.iter().map(|tool| escaper.escape_json(tool)).collect())
+            Value::Array(turn.tools.iter().map(|tool| escaper.escape_json(&shown(tool))).collect())
         };
         context.insert("tools".to_owned(), tools);
         context.entry("documents").or_insert(Value::Null);
@@ -278,6 +357,25 @@ impl ChatModel {
             RenderError::Raised(message) | RenderError::Failed(message) => TurnError::Template(message),
         })?;
         if turn.continue_final_message { cut_at_mark(text) } else { Ok(text) }
+    }
+}
+
+fn submit(scheduler: &Scheduler, request: &GenerateRequest) -> Result<Events, TurnError> {
+    Ok(scheduler.submit(request.clone())?)
+}
+
+/// Submits with another grammar a request whose grammar was `refused`.
+fn again(
+    scheduler: &Scheduler,
+    request: &GenerateRequest,
+    refused: TurnError,
+    grammar: impl FnOnce() -> Result<Option<Grammar>, TurnError>,
+) -> Result<Events, TurnError> {
+    match refused {
+        TurnError::Generate(GenerateError::InvalidParameter { param, .. }) if param == "grammar" => {
+            submit(scheduler, &GenerateRequest { grammar: grammar()?, ..request.clone() })
+        }
+        refused => Err(refused),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::Message;
+use crate::{Message, tools::Before};
 
 /// How reasoning is found in answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,11 @@ const KNOWN: [(&str, &str); 11] = [
 
 /// Headers around gpt-oss's final answer. Each holds control tokens and words, and is hidden as a whole.
 const HEADERS: [&str; 3] = ["<|start|>assistant", "<|channel|>final<|message|>", "<|channel|>commentary<|message|>"];
+
+/// Whether a template shows that its model thinks before it answers.
+pub fn template_thinks(template: &str) -> bool {
+    KNOWN.iter().any(|(start, _)| template.contains(start))
+}
 
 /// A pair of marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +115,39 @@ impl Reasoning {
             hidden.sort_unstable();
         }
         Self(Arc::new(Inner { pairs, hidden }))
+    }
+
+    /// The same for answers in which `calls` are looked for: where those marks are control tokens, control tokens are spelled
+    /// in the text, and all others are hidden. `controls` as in [`Reasoning::new`].
+    pub fn with_calls(&self, calls: &[String], controls: &[String]) -> Self {
+        let is_control = |mark: &String| controls.iter().any(|spelling| mark.contains(spelling.as_str()));
+        let pairs = self.0.pairs.clone();
+        if !self.needs_control() && !calls.iter().any(is_control) {
+            return self.clone();
+        }
+        let mut hidden: Vec<String> = if self.needs_control() { self.0.hidden.clone() } else { controls.to_vec() };
+        hidden.retain(|spelling| {
+            !calls.iter().any(|mark| mark.contains(spelling.as_str()))
+                && !pairs.iter().any(|pair| pair.start == *spelling || pair.end == *spelling)
+        });
+        // Something is hidden, or control tokens would not be spelled.
+        if hidden.is_empty() {
+            hidden.push(calls.concat());
+        }
+        Self(Arc::new(Inner { pairs, hidden }))
+    }
+
+    /// What may stand before an answer that starts at `opening`. `quiet` is a model that was told not to think.
+    pub fn before(&self, opening: Opening, quiet: bool) -> Before {
+        match opening {
+            Opening::Reasoning(index) => Before::Opened(self.0.pairs[index].end.clone()),
+            Opening::Start { .. } if !quiet => {
+                let known = self.0.pairs.iter().filter(|pair| pair.in_template);
+                let pairs: Vec<_> = known.map(|pair| (pair.start.clone(), pair.end.clone())).collect();
+                if pairs.is_empty() { Before::Nothing } else { Before::Perhaps(pairs) }
+            }
+            Opening::Start { .. } | Opening::Text => Before::Nothing,
+        }
     }
 
     /// Whether control tokens must be spelled in the text, because marks of this model are control tokens.

@@ -28,6 +28,8 @@ pub struct Piece {
     pub text: String,
     /// Of the tokens whose first byte is in this piece or was left out just before it.
     pub logprobs: Vec<TokenLogprob>,
+    /// Where in the text each of those tokens begins.
+    pub places: Vec<usize>,
 }
 
 /// A token on its way to a part.
@@ -70,6 +72,8 @@ pub struct Splitter {
     tokens: VecDeque<(usize, Option<TokenLogprob>)>,
     /// Where the next token begins.
     next_token_at: usize,
+    /// From here up to `pending_at` the text is at the end of the last piece.
+    shown_from: usize,
     /// The part of the text just before `pending`.
     last_part: Part,
     reasoning_tokens: u32,
@@ -110,6 +114,7 @@ impl Splitter {
             pending_at: 0,
             tokens: VecDeque::new(),
             next_token_at: 0,
+            shown_from: usize::MAX,
             last_part: if opened { Part::Reasoning } else { Part::Text },
             reasoning_tokens: 0,
             out: Vec::new(),
@@ -137,8 +142,8 @@ impl Splitter {
             let breaks = std::mem::take(&mut self.breaks);
             self.emit(part, &breaks);
         }
-        while let Some((_, logprob)) = self.tokens.pop_front() {
-            self.assign(part, logprob);
+        while let Some((at, logprob)) = self.tokens.pop_front() {
+            self.assign(part, at, logprob);
         }
         std::mem::take(&mut self.out)
     }
@@ -222,7 +227,10 @@ impl Splitter {
         self.emit(part, &rest[..end]);
         self.trim_breaks = false;
         self.may_repeat = false;
-        self.skip(rest, end, part)
+        self.shown_from = self.pending_at;
+        let rest = self.skip(rest, end, part);
+        self.shown_from = usize::MAX;
+        rest
     }
 
     /// Whether some mark begins with `c`.
@@ -244,18 +252,21 @@ impl Splitter {
     /// Gives the tokens that begin before the pending text to `part`.
     fn assign_decided(&mut self, part: Part) {
         while self.tokens.front().is_some_and(|(at, _)| *at < self.pending_at) {
-            if let Some((_, logprob)) = self.tokens.pop_front() {
-                self.assign(part, logprob);
+            if let Some((at, logprob)) = self.tokens.pop_front() {
+                self.assign(part, at, logprob);
             }
         }
     }
 
-    fn assign(&mut self, part: Part, logprob: Option<TokenLogprob>) {
+    fn assign(&mut self, part: Part, at: usize, logprob: Option<TokenLogprob>) {
         if part == Part::Reasoning {
             self.reasoning_tokens += 1;
         }
         if let Some(logprob) = logprob {
-            self.piece(part).logprobs.push(logprob);
+            let behind = if at >= self.shown_from { self.pending_at - at } else { 0 };
+            let piece = self.piece(part);
+            piece.places.push(piece.text.len().saturating_sub(behind));
+            piece.logprobs.push(logprob);
         }
     }
 
@@ -267,7 +278,7 @@ impl Splitter {
 
     fn piece(&mut self, part: Part) -> &mut Piece {
         if self.out.last().is_none_or(|piece| piece.part != part) {
-            self.out.push(Piece { part, text: String::new(), logprobs: Vec::new() });
+            self.out.push(Piece { part, text: String::new(), logprobs: Vec::new(), places: Vec::new() });
         }
         self.out.last_mut().expect("a piece was pushed above; anything else is a bug")
     }

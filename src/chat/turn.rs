@@ -3,12 +3,13 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use tern_engine::{Token, Tokenizer};
-use tern_scheduler::{Delta, Event, Events, GenerateError};
+use tern_scheduler::{Delta, Event, Events, FinishReason, GenerateError};
 
 use crate::{
     TurnDelta, TurnEvent,
     reasoning::{Opening, Reasoning},
     splitter::{Incoming, Part, Piece, Splitter},
+    tools::{CallParser, Offer, Said, new_call_id},
 };
 
 /// A running turn. Dropping it cancels the generation.
@@ -76,23 +77,37 @@ pub enum Popped {
     Over,
 }
 
-/// Translates events. Each answer has its own [`Splitter`].
+/// One answer on its way.
+struct Parts {
+    splitter: Splitter,
+    /// Looks for calls in its text, where tools may be called.
+    calls: Option<CallParser>,
+}
+
+/// Translates events. Each answer has its own [`Splitter`] and [`CallParser`].
 pub struct TurnEvents {
     reasoning: Reasoning,
     opening: Opening,
+    offer: Option<Arc<Offer>>,
     tokenizer: Arc<dyn Tokenizer>,
-    answers: Vec<Splitter>,
+    answers: Vec<Parts>,
     tokens: Vec<Vec<TimedToken>>,
     ready: VecDeque<TurnEvent>,
     over: bool,
 }
 
 impl TurnEvents {
-    /// For a turn whose answers start at `opening`.
-    pub fn new(reasoning: Reasoning, opening: Opening, tokenizer: Arc<dyn Tokenizer>) -> Self {
+    /// For a turn whose answers start at `opening`, and may call what `offer` has.
+    pub fn new(
+        reasoning: Reasoning,
+        opening: Opening,
+        offer: Option<Arc<Offer>>,
+        tokenizer: Arc<dyn Tokenizer>,
+    ) -> Self {
         Self {
             reasoning,
             opening,
+            offer,
             tokenizer,
             answers: Vec::new(),
             tokens: Vec::new(),
@@ -108,13 +123,9 @@ impl TurnEvents {
             // Logprobs of a prompt are not asked for in a dialogue.
             Some(Event::Prompt(_)) => {}
             Some(Event::Delta(delta)) => self.delta(delta),
-            Some(Event::Finish { choice, reason }) => {
-                let pieces = self.answer(choice).finish();
-                self.emit(choice, pieces);
-                self.ready.push_back(TurnEvent::Finish { choice, reason, tool_calls: 0 });
-            }
+            Some(Event::Finish { choice, reason }) => self.finish(choice, reason),
             Some(Event::End(summary)) => {
-                let reasoning_tokens = self.answers.iter().map(Splitter::reasoning_tokens).sum();
+                let reasoning_tokens = self.answers.iter().map(|answer| answer.splitter.reasoning_tokens()).sum();
                 self.last(TurnEvent::End { summary, reasoning_tokens });
             }
             Some(Event::Failed(error)) => self.last(TurnEvent::Failed(error)),
@@ -157,25 +168,57 @@ impl TurnEvents {
                 Incoming { bytes: bytes.len(), logprob: logprobs.next() }
             })
             .collect();
-        let pieces = self.answer(delta.choice).push(&delta.text, tokens);
+        let pieces = self.answer(delta.choice).splitter.push(&delta.text, tokens);
         self.emit(delta.choice, pieces);
     }
 
-    fn answer(&mut self, choice: u32) -> &mut Splitter {
+    /// An answer that ends in the middle of a call was cut off, whatever ended it.
+    fn finish(&mut self, choice: u32, reason: FinishReason) {
+        let pieces = self.answer(choice).splitter.finish();
+        self.emit(choice, pieces);
+        let Some(calls) = &mut self.answer(choice).calls else {
+            return self.ready.push_back(TurnEvent::Finish { choice, reason, tool_calls: 0 });
+        };
+        let (said, open) = calls.finish(reason == FinishReason::Length);
+        let tool_calls = calls.calls();
+        self.ready.extend(said.into_iter().map(|said| event(choice, said)));
+        let reason = if open { FinishReason::Length } else { reason };
+        self.ready.push_back(TurnEvent::Finish { choice, reason, tool_calls });
+    }
+
+    fn answer(&mut self, choice: u32) -> &mut Parts {
         let index = choice as usize;
         while self.answers.len() <= index {
-            self.answers.push(Splitter::new(self.reasoning.clone(), self.opening));
+            self.answers.push(Parts {
+                splitter: Splitter::new(self.reasoning.clone(), self.opening),
+                calls: self.offer.clone().map(CallParser::new),
+            });
         }
         &mut self.answers[index]
     }
 
     fn emit(&mut self, choice: u32, pieces: Vec<Piece>) {
-        for Piece { part, text, logprobs } in pieces {
-            let delta = TurnDelta { choice, text, logprobs };
-            self.ready.push_back(match part {
-                Part::Reasoning => TurnEvent::Reasoning(delta),
-                Part::Text => TurnEvent::Text(delta),
-            });
+        for Piece { part, text, logprobs, places } in pieces {
+            match (part, &mut self.answer(choice).calls) {
+                (Part::Reasoning, _) => {
+                    self.ready.push_back(TurnEvent::Reasoning(TurnDelta { choice, text, logprobs }));
+                }
+                (Part::Text, None) => self.ready.push_back(TurnEvent::Text(TurnDelta { choice, text, logprobs })),
+                (Part::Text, Some(calls)) => {
+                    let said = calls.push(&text, places.into_iter().zip(logprobs));
+                    self.ready.extend(said.into_iter().map(|said| event(choice, said)));
+                }
+            }
+        }
+    }
+}
+
+fn event(choice: u32, said: Said) -> TurnEvent {
+    match said {
+        Said::Text(text, logprobs) => TurnEvent::Text(TurnDelta { choice, text, logprobs }),
+        Said::Call(index, name) => TurnEvent::ToolCall { choice, index, id: new_call_id(), name },
+        Said::Arguments(index, text, logprobs) => {
+            TurnEvent::Arguments { index, delta: TurnDelta { choice, text, logprobs } }
         }
     }
 }

@@ -121,6 +121,7 @@ pub async fn score(scheduler: &Scheduler, prompt: &[Token], answer: &[Token]) ->
         n: 1,
         max_tokens: Some(0),
         grammar: None,
+        thinking: None,
         stop: Vec::new(),
         ignore_eos: false,
         logprobs: None,

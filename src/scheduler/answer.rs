@@ -13,6 +13,7 @@ use crate::{
     sampler::{Sampler, Workspace},
     select,
     text::{Piece, TextStream},
+    thinking::Watch,
 };
 
 /// A request that has left the queue.
@@ -119,6 +120,7 @@ pub(crate) struct Answer {
     /// Where it stands in its form. Goes on with each token that is chosen, so that computing tokens again changes nothing.
     matcher: Option<Matcher>,
     text: TextStream,
+    thinking: Watch,
     /// When the tokens whose text is held back were chosen.
     times_ms: VecDeque<f64>,
 }
@@ -161,6 +163,7 @@ impl Answer {
             sampler: Sampler::new(&request.sampling, job.seed, key.1, &request.prompt),
             matcher: job.form.as_ref().map(Compiled::matcher),
             text: TextStream::new(&request.stop),
+            thinking: Watch::new(request.thinking.as_ref()),
             times_ms: VecDeque::new(),
         }
     }
@@ -185,9 +188,13 @@ impl Answer {
             Ok(Pick::Nothing) => return Chosen::Nothing,
             Err(error) => return Chosen::Lost(error),
         };
-        if tokenizer.is_end_of_generation(token) && !job.request.ignore_eos {
+        let budget = job.request.thinking.as_ref();
+        let forced = self.thinking.forced(budget);
+        let token = forced.unwrap_or(token);
+        if tokenizer.is_end_of_generation(token) && forced.is_none() && !job.request.ignore_eos {
             return self.finish(job, FinishReason::Stop(None));
         }
+        self.thinking.accept(budget, token, forced.is_some(), tokenizer);
         if let Some(matcher) = &mut self.matcher
             && let Err(error) = matcher.accept(token)
         {

@@ -60,6 +60,7 @@ mod softmax;
 pub mod stats;
 mod step;
 mod text;
+mod thinking;
 pub mod types;
 mod validate;
 mod worker;

@@ -24,6 +24,8 @@ pub struct GenerateRequest {
     pub max_tokens: Option<u32>,
     /// What each answer must look like.
     pub grammar: Option<Grammar>,
+    /// How much each answer may think.
+    pub thinking: Option<ThinkingBudget>,
     /// Texts that end an answer; they are not part of it. Held back while they may still be completed.
     pub stop: Vec<String>,
     /// Go on at end-of-generation tokens (for benchmarks).
@@ -38,6 +40,19 @@ pub struct GenerateRequest {
     pub return_progress: bool,
     /// Whether prefixes in the KV cache may be used.
     pub use_cache: bool,
+}
+
+/// How much an answer may think before it goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThinkingBudget {
+    /// Most tokens of reasoning, marks aside.
+    pub tokens: u32,
+    /// What opens reasoning at the beginning of an answer; `None` if the prompt has opened it.
+    pub open: Option<String>,
+    /// What closes it.
+    pub close: String,
+    /// Taken one by one in place of what the model would say, when the budget is spent.
+    pub closing: Vec<Token>,
 }
 
 /// An image, or a tile of one, in a prompt.

@@ -19,9 +19,6 @@ use crate::{
     vocabulary::Vocabulary,
 };
 
-/// The ChatML template of every script that has one.
-pub const CHAT_TEMPLATE: &str = include_str!("chat_template.jinja");
-
 // Progress is reported this often during a slow load.
 const LOAD_STEPS: u32 = 20;
 
@@ -67,7 +64,7 @@ fn info(settings: &Settings) -> ModelInfo {
         num_heads: 1,
         num_kv_heads: 1,
         kv_values_per_token: 0,
-        chat_template: settings.template.then(|| CHAT_TEMPLATE.into()),
+        chat_template: settings.template.map(Into::into),
         bos_token: vocabulary.bos().map(spelling),
         eos_token: vocabulary.eos().map(spelling),
         capabilities: settings.capabilities.to_vec(),

@@ -13,6 +13,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod calls;
 pub mod decoder;
 pub mod embedder;
 pub mod engine;

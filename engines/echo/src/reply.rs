@@ -8,8 +8,9 @@
 use tern_engine::{Token, Tokenizer};
 
 use crate::{
+    calls,
     images::Seen,
-    scripts::{Reply, TOOL_ANSWER, TOOL_CALL, WORDS},
+    scripts::{Reply, WORDS},
     vocabulary::{IM_END, IM_START, Vocabulary},
 };
 
@@ -20,7 +21,9 @@ const HEADER: &[u8] = b"assistant\n";
 pub struct Place<'a> {
     /// The tokens before the reply (and before its header).
     pub prompt: &'a [Token],
-    /// How many tokens the reply has so far.
+    /// The reply so far.
+    pub reply: &'a [Token],
+    /// How many tokens it has.
     pub position: usize,
     /// Whether there is a header, so that the reply needs no twin.
     pub chat: bool,
@@ -33,10 +36,15 @@ impl<'a> Place<'a> {
             && let Some(length) = header_length(vocabulary, &history[start + 1..])
         {
             let reply = start + 1 + length;
-            return Self { prompt: &history[..start], position: history.len() - reply, chat: true };
+            return Self {
+                prompt: &history[..start],
+                reply: &history[reply..],
+                position: history.len() - reply,
+                chat: true,
+            };
         }
         let opening = history.iter().rposition(|&token| vocabulary.is_twin(token)).unwrap_or(history.len());
-        Self { prompt: &history[..opening], position: history.len() - opening, chat: false }
+        Self { prompt: &history[..opening], reply: &history[opening..], position: history.len() - opening, chat: false }
     }
 }
 
@@ -72,10 +80,19 @@ pub(crate) fn next_token(vocabulary: &Vocabulary, reply: Reply, place: &Place<'_
         Reply::Pieces(pieces) => pieces.get(at),
         Reply::Cycle(pieces, limit) => pieces.get(at % pieces.len()).filter(|_| limit.is_none_or(|limit| at < limit)),
         Reply::Random(limit) => WORDS.get(hash as usize % WORDS.len()).filter(|_| at < limit),
-        Reply::ToolCall => {
+        Reply::Thinking(words) => {
+            let over = |token: &Token| vocabulary.token(calls::THINK_END) == Some(*token);
+            match place.reply.iter().rposition(over) {
+                Some(end) => calls::THOUGHT_OVER.get(at - end - 1),
+                None if at == 0 => Some(&calls::THINK),
+                None if at <= words => WORDS.get((at - 1) % WORDS.len()),
+                None => Some(&calls::THINK_END),
+            }
+        }
+        Reply::Calls(pieces) => {
             let message = last_message(vocabulary, place);
             let answered = message.windows(b"<tool_response>".len()).any(|window| window == b"<tool_response>");
-            if answered { TOOL_ANSWER.get(at) } else { TOOL_CALL.get(at) }
+            if answered { calls::ANSWER.get(at) } else { pieces.get(at) }
         }
         Reply::Silent => None,
     };
@@ -214,9 +231,9 @@ mod tests {
     fn a_tool_response_is_answered() {
         let call = "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Zurich\"}}";
         let question = "<|im_start|>user\nWeather?<|im_end|>\n<|im_start|>assistant\n";
-        check(Reply::ToolCall, question, &format!("<tool_call>\n{call}\n</tool_call>"));
+        check(Reply::Calls(calls::ONE), question, &format!("<tool_call>\n{call}\n</tool_call>"));
         let prompt = "<|im_start|>user\n<tool_response>\nsunny\n</tool_response><|im_end|>\n<|im_start|>assistant\n";
-        check(Reply::ToolCall, prompt, "The weather in Zurich is sunny.");
+        check(Reply::Calls(calls::ONE), prompt, "The weather in Zurich is sunny.");
     }
 
     #[test]

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use tern_engine::Capability;
 
+use crate::{
+    calls::{self, templates},
+    vocabulary::CONTROL,
+};
+
 /// What a model says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
@@ -15,8 +20,10 @@ pub(crate) enum Reply {
     Cycle(&'static [&'static [u8]], Option<usize>),
     /// A word chosen by the hash of the whole history; the end after so many.
     Random(usize),
-    /// A tool call; once the last message holds a tool's response, an answer.
-    ToolCall,
+    /// These pieces, which call tools; once the last message holds a tool's response, an answer.
+    Calls(&'static [&'static [u8]]),
+    /// So many words of reasoning, then an answer.
+    Thinking(usize),
     /// How many images it was shown, and their sizes.
     Images,
     /// Nothing: the model does a task without a dialogue.
@@ -51,21 +58,26 @@ pub struct Script {
     pub(crate) prefill_ms: u64,
     pub(crate) load_ms: u64,
     pub(crate) context: u32,
-    pub(crate) template: bool,
+    pub(crate) template: Option<&'static str>,
 }
 
 impl Script {
-    /// What the model answers, where that does not depend on the prompt.
+    /// What the model answers, where that does not depend on the prompt. Control tokens have no text.
     pub fn text(&self) -> Option<String> {
         let bytes = match self.reply {
-            Reply::Pieces(pieces) => pieces.concat(),
+            Reply::Pieces(pieces) | Reply::Calls(pieces) => {
+                let is_control = |piece: &&[u8]| CONTROL.iter().any(|control| control.as_bytes() == *piece);
+                pieces.iter().copied().filter(|piece| !is_control(piece)).collect::<Vec<_>>().concat()
+            }
             Reply::Cycle(pieces, Some(count)) => {
                 pieces.iter().cycle().take(count).copied().collect::<Vec<_>>().concat()
             }
-            Reply::ToolCall => TOOL_CALL.concat(),
-            Reply::LastMessage | Reply::Cycle(_, None) | Reply::Random(_) | Reply::Images | Reply::Silent => {
-                return None;
-            }
+            Reply::LastMessage
+            | Reply::Cycle(_, None)
+            | Reply::Random(_)
+            | Reply::Thinking(_)
+            | Reply::Images
+            | Reply::Silent => return None,
         };
         Some(String::from_utf8(bytes).expect("a script's pieces join to UTF-8; otherwise this is a bug in the list"))
     }
@@ -90,7 +102,7 @@ pub struct Settings {
     pub weights_bytes: u64,
     pub(crate) reply: Reply,
     pub(crate) fault: Fault,
-    pub(crate) template: bool,
+    pub(crate) template: Option<&'static str>,
     pub(crate) capabilities: &'static [Capability],
 }
 
@@ -155,7 +167,8 @@ impl Settings {
             Reply::Pieces(pieces) => Reply::Pieces(&pieces[..count.min(pieces.len())]),
             Reply::Cycle(pieces, _) => Reply::Cycle(pieces, Some(count)),
             Reply::Random(_) => Reply::Random(count),
-            Reply::LastMessage | Reply::ToolCall | Reply::Images | Reply::Silent => {
+            Reply::Thinking(_) => Reply::Thinking(count),
+            Reply::LastMessage | Reply::Calls(_) | Reply::Images | Reply::Silent => {
                 return Err(format!("script \"{}\" has no number of pieces", self.id));
             }
         };
@@ -230,32 +243,6 @@ pub(crate) const REASONING: &[&[u8]] = &[
     b".",
 ];
 
-pub(crate) const TOOL_CALL: &[&[u8]] = &[
-    b"<tool_call>",
-    b"\n",
-    b"{\"",
-    b"name",
-    b"\":",
-    b" \"",
-    b"get",
-    b"_weather",
-    b"\",",
-    b" \"",
-    b"arguments",
-    b"\":",
-    b" {\"",
-    b"city",
-    b"\":",
-    b" \"",
-    b"Zu",
-    b"rich",
-    b"\"}}",
-    b"\n",
-    b"</tool_call>",
-];
-
-pub(crate) const TOOL_ANSWER: &[&[u8]] = &[b"The", b" weather", b" in", b" Zu", b"rich", b" is", b" sunny", b"."];
-
 const PLAIN: Script = Script {
     id: "echo",
     description: "Repeats the last user message, then ends.",
@@ -266,7 +253,7 @@ const PLAIN: Script = Script {
     prefill_ms: 0,
     load_ms: 0,
     context: 8192,
-    template: true,
+    template: Some(templates::HERMES),
 };
 
 /// All scripts.
@@ -319,7 +306,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
     Script {
         id: "echo-tools",
         description: "Calls the tool get_weather; answers once it has seen a tool's response.",
-        reply: Reply::ToolCall,
+        reply: Reply::Calls(calls::ONE),
         ..PLAIN
     },
     Script {
@@ -369,7 +356,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
         capabilities: &[Capability::Embedding],
         reply: Reply::Silent,
         context: 512,
-        template: false,
+        template: None,
         ..PLAIN
     },
     Script {
@@ -377,7 +364,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
         description: "Reads from an image its size and the options, one line each.",
         capabilities: &[Capability::Ocr],
         reply: Reply::Silent,
-        template: false,
+        template: None,
         ..PLAIN
     },
     Script {
@@ -385,7 +372,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
         description: "Says an image's size, or repeats the question.",
         capabilities: &[Capability::Caption, Capability::VisualQuestions],
         reply: Reply::Silent,
-        template: false,
+        template: None,
         ..PLAIN
     },
     Script {
@@ -393,7 +380,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
         description: "Says of each second of a recording how loud it is.",
         capabilities: &[Capability::Transcription],
         reply: Reply::Silent,
-        template: false,
+        template: None,
         ..PLAIN
     },
     Script {
@@ -401,7 +388,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
         description: "Finds names: words with a capital letter within a sentence.",
         capabilities: &[Capability::Ner],
         reply: Reply::Silent,
-        template: false,
+        template: None,
         ..PLAIN
     },
     Script {
@@ -410,12 +397,95 @@ pub(crate) const SCRIPTS: &[Script] = &[
         capabilities: &[Capability::Rerank],
         reply: Reply::Silent,
         context: 512,
-        template: false,
+        template: None,
         ..PLAIN
     },
     Script { id: "echo-noload", description: "Cannot be loaded.", fault: Fault::Load, ..PLAIN },
     Script { id: "echo-slowload", description: "Takes a second to load, with progress.", load_ms: 1000, ..PLAIN },
-    Script { id: "echo-notemplate", description: "Has no chat template; otherwise as echo.", template: false, ..PLAIN },
+    Script { id: "echo-notemplate", description: "Has no chat template; otherwise as echo.", template: None, ..PLAIN },
+    Script {
+        id: "echo-tools-two",
+        description: "Says something, then calls get_weather twice; marks, characters and escapes are cut.",
+        reply: Reply::Calls(calls::TWO),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-thinking",
+        description: "Thinks, then calls get_weather.",
+        reply: Reply::Calls(calls::THOUGHT),
+        template: Some(templates::THINKING),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-smollm",
+        description: "Calls get_weather twice, as SmolLM2 writes it: a list between <tool_call> and </tool_call>.",
+        reply: Reply::Calls(calls::SMOLLM),
+        template: Some(templates::SMOLLM),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-llama",
+        description: "Calls get_weather twice, as Llama 3 writes it: JSON without a mark.",
+        reply: Reply::Calls(calls::LLAMA),
+        template: Some(templates::LLAMA),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-python",
+        description: "Calls get_weather, as Llama 3 writes it behind <|python_tag|>.",
+        reply: Reply::Calls(calls::LLAMA_MARK),
+        template: Some(templates::LLAMA),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-mistral",
+        description: "Calls get_weather twice, as Mistral writes it: [TOOL_CALLS]NAME[ARGS]{...}.",
+        reply: Reply::Calls(calls::MISTRAL),
+        template: Some(templates::MISTRAL),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-mistral-list",
+        description: "Calls get_weather twice, as Mistral wrote it: [TOOL_CALLS] and a list.",
+        reply: Reply::Calls(calls::MISTRAL_LIST),
+        template: Some(templates::MISTRAL_LIST),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-deepseek",
+        description: "Calls get_weather twice, as DeepSeek writes it.",
+        reply: Reply::Calls(calls::DEEPSEEK),
+        template: Some(templates::DEEPSEEK),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-coder",
+        description: "Calls get_weather twice, as Qwen3-Coder writes it: each argument between marks.",
+        reply: Reply::Calls(calls::CODER),
+        template: Some(templates::CODER),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-tools-plain",
+        description: "Calls get_weather although its template knows no tools.",
+        reply: Reply::Calls(calls::ONE),
+        template: Some(templates::PLAIN),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-thinking",
+        description: "Thinks in 50 words, then answers; its template can say that it shall not think.",
+        reply: Reply::Thinking(50),
+        template: Some(templates::THINKING),
+        ..PLAIN
+    },
+    Script {
+        id: "echo-thinking-always",
+        description: "The same; its template opens the reasoning whatever it is told.",
+        reply: Reply::Thinking(50),
+        template: Some(templates::ALWAYS_THINKING),
+        ..PLAIN
+    },
 ];
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use tern_engine::{EngineError, IMAGE_PLACE, Token, Tokenizer};
 
-use crate::scripts::{Reply, SCRIPTS, TOOL_ANSWER, TOOL_CALL, WORDS};
+use crate::{
+    calls,
+    scripts::{Reply, SCRIPTS, WORDS},
+};
 
 /// Begins a sequence.
 pub const BOS: Token = 256;
@@ -18,7 +21,21 @@ pub const IM_START: Token = 257;
 pub const IM_END: Token = 258;
 /// Ends a text.
 pub const END_OF_TEXT: Token = 259;
-const CONTROL: [&str; 4] = ["<|bos|>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"];
+/// The control tokens, those around calls of other families last.
+pub(crate) const CONTROL: [&str; 12] = [
+    "<|bos|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|python_tag|>",
+    "[TOOL_CALLS]",
+    "[ARGS]",
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁calls▁end｜>",
+    "<｜tool▁call▁begin｜>",
+    "<｜tool▁call▁end｜>",
+    "<｜tool▁sep｜>",
+];
 const FIRST_PIECE: Token = BOS + CONTROL.len() as Token;
 
 // Normal tokens whose spelling the chat code looks for, and words of the template.
@@ -52,11 +69,12 @@ impl Vocabulary {
     fn build() -> Self {
         let mut pieces: Vec<&'static [u8]> = Vec::new();
         let scripted = SCRIPTS.iter().flat_map(|script| match script.reply {
-            Reply::Pieces(pieces) | Reply::Cycle(pieces, _) => pieces,
+            Reply::Pieces(pieces) | Reply::Cycle(pieces, _) | Reply::Calls(pieces) => pieces,
             _ => &[],
         });
-        for piece in WORDS.iter().chain(&MARKS).chain(TOOL_CALL).chain(TOOL_ANSWER).chain(scripted) {
-            if piece.len() > 1 && !pieces.contains(piece) {
+        for piece in WORDS.iter().chain(&MARKS).chain(calls::ANSWER).chain(calls::THOUGHT_OVER).chain(scripted) {
+            let is_control = CONTROL.iter().any(|control| control.as_bytes() == *piece);
+            if piece.len() > 1 && !is_control && !pieces.contains(piece) {
                 pieces.push(piece);
             }
         }
@@ -99,6 +117,9 @@ impl Vocabulary {
         match bytes {
             [] => None,
             [byte] => Some(Token::from(*byte)),
+            _ if CONTROL.iter().any(|control| control.as_bytes() == bytes) => {
+                CONTROL.iter().position(|control| control.as_bytes() == bytes).map(|index| BOS + index as Token)
+            }
             [first, ..] => {
                 self.by_first_byte[usize::from(*first)].iter().copied().find(|&token| self.piece(token) == bytes)
             }
@@ -145,7 +166,7 @@ impl Tokenizer for Vocabulary {
         }
         let mut plain_from = 0;
         if parse_special {
-            for (at, _) in text.match_indices("<|") {
+            for (at, _) in text.match_indices(['<', '[']) {
                 if let Some(index) = CONTROL.iter().position(|mark| text[at..].starts_with(mark)) {
                     self.encode_bytes(&text.as_bytes()[plain_from..at], &mut tokens);
                     tokens.push(BOS + index as Token);

@@ -54,7 +54,9 @@ fn every_script_with_a_fixed_text_says_it_in_chat_and_in_completion() {
         let Some(expected) = script.text().filter(|_| !["echo-error", "echo-panic"].contains(&script.id)) else {
             continue;
         };
-        for prompt in [CHAT, "Say it"] {
+        // A reply that begins with a control token has no twin to open a raw completion with.
+        let prompts: &[&str] = if script.id.starts_with("echo-tools-") { &[CHAT] } else { &[CHAT, "Say it"] };
+        for &prompt in prompts {
             let reply = greedy(&format!("{}?step_ms=0&prefill_ms=0", script.id), prompt, 100).unwrap();
             let bytes = Vocabulary::shared().text(&reply);
             assert_eq!(String::from_utf8(bytes).unwrap(), expected, "{} after {prompt:?}", script.id);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
 use serde::Serialize;
-use tern_chat::{Generation, Message, MessageImage, Role, ToolCall, TurnRequest};
+use serde_json::{Map, Value};
+use tern_chat::{Answer, Generation, Message, MessageImage, Role, ToolCall, TurnRequest, template_thinks};
 use tern_engine::tasks::Image;
 use tern_registry::Lease;
 use tern_scheduler::FinishReason;
@@ -17,6 +18,8 @@ use super::{
     images,
     logprobs::ChatLogprobs,
     sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, idle_samplers, ignored, sampling_fields, stops},
+    thinking::{effort, thinking},
+    tools::{AnswerToolCall, Tools, is_legacy},
     usage::{Timings, Usage},
 };
 use crate::{
@@ -64,8 +67,14 @@ impl ChatApi {
     #[oai(path = "/chat/completions", method = "post", operation_id = "createChatCompletion")]
     async fn chat(&self, id: Data<&RequestId>, request: ApiBody<ChatRequest>) -> Result<ChatResponse, ErrorReply> {
         let request = request.0;
+        let thinks = self.thinks(&request).await?;
+        let effort = if thinks { None } else { request.reasoning_effort.clone() };
+        let budget = request.thinking_budget.filter(|_| !thinks).map(Into::into);
+        let reasoning = request.reasoning.as_ref().filter(|_| !thinks).map(|_| Value::Bool(true));
         let own = [
-            ("reasoning_effort", &request.reasoning_effort),
+            ("reasoning_effort", &effort),
+            ("thinking_budget", &budget),
+            ("reasoning", &reasoning),
             ("verbosity", &request.verbosity),
             ("prediction", &request.prediction),
             ("service_tier", &request.service_tier),
@@ -93,12 +102,9 @@ impl ChatApi {
         id: Data<&RequestId>,
         request: ApiBody<ChatRequest>,
     ) -> Result<ApiJson<RenderedPrompt>, ErrorReply> {
-        let mut request = request.0;
-        // Templates know tools already.
-        let tools = request.tools.take();
+        let request = request.0;
         check(&request, &self.0)?;
         form_fields!(request).check().await?;
-        request.tools = tools;
         let model = self.0.find(request.model.as_deref()).await?;
         images::check_model(&self.0, &request.messages, &model)?;
         let pictures = images::load(&self.0, &request.messages).await?;
@@ -107,6 +113,18 @@ impl ChatApi {
         let rendered = beside(move || Ok(lease.text()?.chat.render(&turn)?)).await?;
         let count = rendered.tokens.len() as u32;
         Ok(ApiJson(RenderedPrompt { prompt: rendered.prompt, tokens: rendered.tokens, count }))
+    }
+}
+
+impl ChatApi {
+    /// Whether the model thinks, if the request says how much it is to.
+    async fn thinks(&self, request: &ChatRequest) -> Result<bool, ApiError> {
+        if request.reasoning_effort.is_none() && request.thinking_budget.is_none() && request.reasoning.is_none() {
+            return Ok(false);
+        }
+        check(request, &self.0)?;
+        let model = self.0.find(request.model.as_deref()).await?;
+        Ok(model.entry.info.chat_template.as_deref().is_some_and(template_thinks))
     }
 }
 
@@ -123,25 +141,10 @@ pub(crate) struct RenderedPrompt {
 
 /// Refuses what cannot be honoured, before a model is loaded for it.
 pub(crate) fn check(request: &ChatRequest, state: &State) -> Result<(), ApiError> {
-    use serde_json::Value;
     if request.messages.is_empty() {
         return Err(ApiError::invalid("messages", "messages is empty; at least one is needed"));
     }
     let refuse = |param: &str, message: &str| Err(ApiError::unsupported(param, message));
-    if request.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
-        return refuse("tools", "tools are not supported by this server");
-    }
-    let choice = request.tool_choice.as_ref();
-    if choice.is_some_and(|choice| !matches!(choice.as_str(), Some("none" | "auto"))) {
-        return refuse("tool_choice", "tool_choice is not supported by this server beyond \"none\" and \"auto\"");
-    }
-    let functions = request.functions.as_ref().and_then(Value::as_array);
-    if functions.is_some_and(|functions| !functions.is_empty()) {
-        return refuse("functions", "functions are not supported; they were replaced by tools");
-    }
-    if request.function_call.as_ref().is_some_and(|call| !matches!(call.as_str(), Some("none" | "auto"))) {
-        return refuse("function_call", "function_call is not supported; it was replaced by tool_choice");
-    }
     if request.audio.is_some() || request.modalities.iter().flatten().any(|modality| modality != "text") {
         return refuse("modalities", "this server answers with text only");
     }
@@ -162,6 +165,8 @@ pub(crate) fn check(request: &ChatRequest, state: &State) -> Result<(), ApiError
     SamplingFields { logit_bias: None, ..sampling_fields!(request) }.check(usize::MAX)?;
     answers(request.n)?;
     stops(request.stop.clone())?;
+    Tools::of(request)?;
+    thinking(request)?;
     messages(&request.messages, Vec::new()).map(drop)?;
     images::check(&request.messages, state.config.allow_image_urls)
 }
@@ -185,9 +190,18 @@ pub(crate) fn turn(
         return_progress: request.return_progress.unwrap_or(false),
         use_cache: request.cache_prompt.unwrap_or(true),
     };
+    let tools = Tools::of(request)?;
+    let mut template_kwargs: Map<String, Value> =
+        request.chat_template_kwargs.clone().unwrap_or_default().into_iter().collect();
+    if let Some(effort) = effort(request) {
+        template_kwargs.entry("reasoning_effort").or_insert(effort.into());
+    }
     Ok(TurnRequest {
-        tools: request.tools.clone().unwrap_or_default(),
-        template_kwargs: request.chat_template_kwargs.clone().unwrap_or_default().into_iter().collect(),
+        tools: tools.definitions,
+        tool_choice: tools.choice,
+        parallel_tool_calls: tools.several,
+        thinking: thinking(request)?,
+        template_kwargs,
         continue_final_message: request.continue_final_message.unwrap_or(false),
         generation,
         ..TurnRequest::new(id, messages(&request.messages, pictures)?)
@@ -221,13 +235,17 @@ fn one_message(
         }
     };
     let calls = message.tool_calls.iter().flatten();
-    let tool_calls: Vec<_> = calls
+    let mut tool_calls: Vec<_> = calls
         .map(|call| ToolCall {
             id: call.id.clone(),
             name: call.function.name.clone(),
             arguments: call.function.arguments.clone(),
         })
         .collect();
+    if let Some(call) = &message.function_call {
+        // The older form has no ids: the result names the function.
+        tool_calls.push(ToolCall { id: call.name.clone(), name: call.name.clone(), arguments: call.arguments.clone() });
+    }
     if content.is_none() && tool_calls.is_empty() && message.role != ChatRole::Assistant {
         let param = format!("messages[{index}].content");
         return Err(ApiError::invalid(&param, format!("{param} is missing; a string or an array of parts is needed")));
@@ -243,7 +261,10 @@ fn one_message(
         reasoning: message.reasoning_content.clone().or_else(|| message.reasoning.clone()),
         name: message.name.clone(),
         tool_calls,
-        tool_call_id: message.tool_call_id.clone(),
+        tool_call_id: match message.role {
+            ChatRole::Function => message.tool_call_id.clone().or_else(|| message.name.clone()),
+            _ => message.tool_call_id.clone(),
+        },
         images,
     })
 }
@@ -279,25 +300,49 @@ pub(crate) fn finish_reason(reason: &FinishReason) -> &'static str {
     }
 }
 
+/// The same for an answer that may have called tools. One that was cut off in a call says so.
+pub(crate) fn finish_word(reason: &FinishReason, tool_calls: usize, legacy: bool) -> &'static str {
+    match reason {
+        FinishReason::Stop(_) if tool_calls > 0 && legacy => "function_call",
+        FinishReason::Stop(_) if tool_calls > 0 => "tool_calls",
+        reason => finish_reason(reason),
+    }
+}
+
+fn answer_message(answer: Answer, legacy: bool) -> ChatAnswer {
+    let Answer { text, reasoning, tool_calls, .. } = answer;
+    let content = if text.is_empty() && !tool_calls.is_empty() { None } else { Some(text) };
+    let mut calls: Vec<AnswerToolCall> = tool_calls.into_iter().map(Into::into).collect();
+    let function_call = if legacy { calls.drain(..).next().map(|call| call.function) } else { None };
+    ChatAnswer {
+        role: "assistant".into(),
+        content,
+        refusal: None,
+        reasoning_content: reasoning.clone(),
+        reasoning,
+        tool_calls: (!calls.is_empty()).then_some(calls),
+        function_call,
+    }
+}
+
 /// Answers in one piece. Dropping the future cancels the turn.
 async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCompletion, ApiError> {
     let model = state.find(request.model.as_deref()).await?;
     images::check_model(state, &request.messages, &model)?;
     let pictures = images::load(state, &request.messages).await?;
     let logprobs = request.logprobs.unwrap_or(false);
+    let legacy = is_legacy(&request);
     let Running { turn, lease } = begin(state, &model, |lease| turn(&request, pictures, lease, id)).await?;
     let answered = turn.collect().await?;
-    let choices = answered.answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
-        index,
-        finish_reason: answer.finish.as_ref().map_or("stop", finish_reason).into(),
-        logprobs: logprobs.then(|| ChatLogprobs { content: answer.logprobs.iter().map(Into::into).collect() }),
-        message: ChatAnswer {
-            role: "assistant".into(),
-            content: answer.text,
-            refusal: None,
-            reasoning: answer.reasoning.clone(),
-            reasoning_content: answer.reasoning,
-        },
+    let choices = answered.answers.into_iter().zip(0..).map(|(answer, index)| {
+        let finish =
+            answer.finish.as_ref().map_or("stop", |reason| finish_word(reason, answer.tool_calls.len(), legacy));
+        ChatChoice {
+            index,
+            finish_reason: finish.into(),
+            logprobs: logprobs.then(|| ChatLogprobs { content: answer.logprobs.iter().map(Into::into).collect() }),
+            message: answer_message(answer, legacy),
+        }
     });
     Ok(ChatCompletion {
         id: ids::new("chatcmpl-"),

@@ -9,10 +9,11 @@ use tern_scheduler::{PrefillProgress, Summary};
 use tokio::time::Instant;
 
 use super::{
-    chat::{finish_reason, turn},
+    chat::{finish_word, turn},
     chat_types::*,
     images,
     logprobs::ChatLogprobs,
+    tools::{ChunkToolCall, is_legacy},
     usage::{Timings, Usage},
 };
 use crate::{error::ApiError, http::sse, ids, state::State, turns::TurnStream};
@@ -28,6 +29,8 @@ pub(crate) struct ChatStream {
     fingerprint: String,
     n: u32,
     logprobs: bool,
+    /// Calls are told as `function_call`.
+    legacy: bool,
     include_usage: bool,
     timings_per_token: bool,
     progress: Progress,
@@ -64,6 +67,7 @@ impl ChatStream {
             fingerprint: state.fingerprint(status.entry.engine),
             n: super::sampling::answers(request.n)?,
             logprobs: request.logprobs.unwrap_or(false),
+            legacy: is_legacy(&request),
             include_usage: request.stream_options.as_ref().is_some_and(|o| o.include_usage == Some(true)),
             timings_per_token: request.timings_per_token.unwrap_or(false),
             progress: Progress { started: Instant::now(), first: None, generated: 0, prompt: None },
@@ -118,16 +122,31 @@ impl ChatStream {
                 let chunk = ChunkDelta { reasoning_content: text.clone(), reasoning: text, ..ChunkDelta::default() };
                 self.delta(&delta, chunk);
             }
-            TurnEvent::Finish { choice, reason, .. } => {
+            TurnEvent::ToolCall { choice, index, id, name } => {
+                let call = ChunkToolCall::first(index, id, name);
+                let chunk = self.chunk(vec![self.choice(choice, self.call(call))]);
+                self.ready.push_back(sse::data(&chunk));
+            }
+            TurnEvent::Arguments { index, delta } => {
+                let call = self.call(ChunkToolCall::more(index, delta.text.clone()));
+                self.delta(&delta, call);
+            }
+            TurnEvent::Finish { choice, reason, tool_calls } => {
                 let mut choice = self.choice(choice, ChunkDelta::default());
-                choice.finish_reason = Some(finish_reason(&reason).into());
+                choice.finish_reason = Some(finish_word(&reason, tool_calls as usize, self.legacy).into());
                 let chunk = self.chunk(vec![choice]);
                 self.ready.push_back(sse::data(&chunk));
             }
             TurnEvent::End { summary, reasoning_tokens } => self.end(&summary, reasoning_tokens),
-            TurnEvent::ToolCall { .. } | TurnEvent::Arguments { .. } => {}
             TurnEvent::Failed(error) => self.fail(&error.into()),
         }
+    }
+
+    fn call(&self, call: ChunkToolCall) -> ChunkDelta {
+        if self.legacy {
+            return ChunkDelta { function_call: Some(call.function), ..ChunkDelta::default() };
+        }
+        ChunkDelta { tool_calls: Some(vec![call]), ..ChunkDelta::default() }
     }
 
     fn delta(&mut self, delta: &TurnDelta, content: ChunkDelta) {

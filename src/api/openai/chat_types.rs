@@ -11,6 +11,8 @@ use super::{
     images::ImageRef,
     logprobs::ChatLogprobs,
     sampling::Strings,
+    thinking::ReasoningOptions,
+    tools::{AnswerFunctionCall, AnswerToolCall, ChatFunctionCall, ChatToolCall, ChunkFunctionCall, ChunkToolCall},
     usage::{Timings, Usage},
 };
 use crate::http::{lenient, union::any_of};
@@ -138,19 +140,23 @@ pub struct ChatRequest {
     /// The same in vLLM's newer way.
     #[oai(nullable)]
     pub structured_outputs: Option<StructuredOutputs>,
-    /// Tools are refused; an empty list is fine.
+    /// Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters", "strict"}}`,
+    /// 128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that cannot be
+    /// enforced is refused with `strict`; without it the arguments are any JSON object.
     #[oai(nullable)]
     pub tools: Option<Vec<Value>>,
-    /// `"none"` or `"auto"`.
+    /// `"auto"` (the default): the model decides. `"none"`: no call. `"required"`: at least one call.
+    /// `{"type": "function", "function": {"name": ...}}`: a call of this function. `{"type": "allowed_tools",
+    /// "allowed_tools": {"mode": "auto" or "required", "tools": [...]}}`: of these only.
     #[oai(nullable)]
     pub tool_choice: Option<Value>,
-    /// Accepted without tools.
+    /// Whether an answer may call several. Default true.
     #[oai(nullable)]
     pub parallel_tool_calls: Option<Value>,
-    /// Refused: use `tools`.
+    /// The older name of `tools`, without `type`; answered by `function_call`.
     #[oai(nullable)]
     pub functions: Option<Value>,
-    /// Refused: use `tool_choice`.
+    /// The older name of `tool_choice`: `"auto"`, `"none"` or `{"name": ...}`.
     #[oai(nullable)]
     pub function_call: Option<Value>,
     /// `["text"]`.
@@ -159,9 +165,19 @@ pub struct ChatRequest {
     /// Refused: there is no audio output.
     #[oai(nullable)]
     pub audio: Option<Value>,
-    /// Accepted and named in `x-ignored-params`.
+    /// How much a model that thinks does so: `"none"`, `"minimal"` (256 tokens), `"low"` (1,024), `"medium"` (4,096),
+    /// `"high"` (16,384) or `"xhigh"` (no bound). Default: what its template says, and no bound. Named in
+    /// `x-ignored-params` by a model that does not think.
     #[oai(nullable)]
     pub reasoning_effort: Option<Value>,
+    /// Most tokens of reasoning; when they are spent, the answer begins. 0: none; -1: no bound. Wins over
+    /// `reasoning_effort`. Also as `reasoning_budget`.
+    #[oai(nullable)]
+    #[serde(alias = "reasoning_budget", deserialize_with = "lenient::i32")]
+    pub thinking_budget: Option<i32>,
+    /// The same two in one object.
+    #[oai(nullable)]
+    pub reasoning: Option<ReasoningOptions>,
     /// Accepted and named in `x-ignored-params`.
     #[oai(nullable)]
     pub verbosity: Option<Value>,
@@ -255,6 +271,10 @@ pub struct ChatMessage {
     #[oai(nullable)]
     #[serde(default)]
     pub tool_calls: Option<Vec<ChatToolCall>>,
+    /// A function call of an assistant, by its older name.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub function_call: Option<ChatFunctionCall>,
     /// Which call a tool message answers.
     #[oai(nullable)]
     #[serde(default)]
@@ -271,26 +291,6 @@ pub struct ChatMessage {
     #[oai(nullable)]
     #[serde(default)]
     pub refusal: Option<String>,
-}
-
-/// A tool call in a dialogue.
-#[derive(Debug, Clone, Default, Object, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ChatToolCall {
-    /// Id that the answer refers to.
-    pub id: String,
-    /// The function called.
-    pub function: ChatFunctionCall,
-}
-
-/// The function of a tool call.
-#[derive(Debug, Clone, Default, Object, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ChatFunctionCall {
-    /// Its name.
-    pub name: String,
-    /// Its arguments as JSON text.
-    pub arguments: String,
 }
 
 /// What a message says.
@@ -362,7 +362,7 @@ pub struct ChatChoice {
     pub index: u32,
     /// What the model says.
     pub message: ChatAnswer,
-    /// `stop` or `length`.
+    /// `stop`, `length` (cut off, perhaps in a call), `tool_calls` or `function_call`.
     pub finish_reason: String,
     /// Logprobs, when asked for.
     #[oai(nullable)]
@@ -374,8 +374,9 @@ pub struct ChatChoice {
 pub struct ChatAnswer {
     /// `assistant`.
     pub role: String,
-    /// The text.
-    pub content: String,
+    /// The text; null beside calls, if the model says nothing else.
+    #[oai(nullable)]
+    pub content: Option<String>,
     /// Null: these models do not mark refusals.
     #[oai(nullable)]
     pub refusal: Option<String>,
@@ -387,6 +388,14 @@ pub struct ChatAnswer {
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// The tools it calls.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<AnswerToolCall>>,
+    /// The function it calls, when the request had `functions`.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<AnswerFunctionCall>,
 }
 
 /// One event of a stream. The stream ends with the literal `data: [DONE]`.
@@ -452,6 +461,14 @@ pub struct ChunkDelta {
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// More of a tool call.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ChunkToolCall>>,
+    /// More of a function call, when the request had `functions`.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<ChunkFunctionCall>,
 }
 
 /// How far the prompt is.

@@ -16,7 +16,9 @@ mod models;
 mod rerank;
 mod sampling;
 mod subtitles;
+mod thinking;
 mod tokens;
+mod tools;
 mod usage;
 
 pub(crate) use audio::AudioApi;

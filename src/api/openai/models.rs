@@ -2,6 +2,7 @@
 
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;
+use tern_engine::Capability;
 use tern_registry::{LoadState, ModelStatus};
 
 use crate::{
@@ -40,7 +41,7 @@ pub struct Model {
     pub context_length: u32,
     /// The same by vLLM's name.
     pub max_model_len: u32,
-    /// `chat`, `completion`, `embedding`.
+    /// `chat`, `completion`, `embedding` and others; `tools` with every `chat`.
     pub capabilities: Vec<String>,
     /// Engine that runs it.
     pub engine: String,
@@ -99,6 +100,12 @@ pub struct ModelMeta {
     pub license: Option<String>,
 }
 
+/// What a model can do, in words. Whoever talks can call tools: in the form it was taught, or in one it is told.
+fn capabilities(of: &[Capability]) -> Vec<String> {
+    let tools = of.contains(&Capability::Chat).then_some("tools");
+    of.iter().map(|capability| capability.name()).chain(tools).map(ToOwned::to_owned).collect()
+}
+
 impl From<ModelStatus> for Model {
     fn from(status: ModelStatus) -> Self {
         let ModelStatus { entry, state, cost, context_length } = status;
@@ -115,7 +122,7 @@ impl From<ModelStatus> for Model {
             aliases: entry.aliases,
             context_length,
             max_model_len: context_length,
-            capabilities: entry.info.capabilities.iter().map(|capability| capability.name().to_owned()).collect(),
+            capabilities: capabilities(&entry.info.capabilities),
             engine: entry.engine.into(),
             quantization: entry.info.quantization,
             status: ModelState { value: value.into(), progress },

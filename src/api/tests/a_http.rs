@@ -53,11 +53,17 @@ async fn a08_unknown_fields_are_ignored() {
 #[tokio::test]
 async fn a08_known_fields_without_effect_are_named_in_a_header() {
     let app = App::start();
-    let more = json!({"reasoning_effort": "high", "verbosity": "low", "service_tier": "auto", "store": false});
+    let more = json!({"reasoning_effort": "high", "thinking_budget": 5, "verbosity": "low", "service_tier": "auto", "store": false});
     let exchange = app.chat(with(ask("echo", "hi"), more.clone())).await;
-    assert_eq!(exchange.header("x-ignored-params"), Some("reasoning_effort, verbosity, service_tier, store"));
+    assert_eq!(
+        exchange.header("x-ignored-params"),
+        Some("reasoning_effort, thinking_budget, verbosity, service_tier, store")
+    );
     let stream = app.chat(with(with(ask("echo", "hi"), more), json!({"stream": true}))).await;
-    assert_eq!(stream.header("x-ignored-params"), Some("reasoning_effort, verbosity, service_tier, store"));
+    assert_eq!(
+        stream.header("x-ignored-params"),
+        Some("reasoning_effort, thinking_budget, verbosity, service_tier, store")
+    );
     assert_eq!(app.chat(ask("echo", "hi")).await.header("x-ignored-params"), None);
     let samplers = json!({"mirostat": 2, "dry_multiplier": 0.8, "xtc_probability": 0.5, "dynatemp_range": 0.1});
     let names = Some("mirostat, dry_multiplier, xtc_probability, dynatemp_range");

@@ -96,7 +96,7 @@ async fn e71_the_list_of_models_has_what_clients_look_for() {
     let tiny = find("echo-tiny");
     assert_eq!((&tiny["object"], &tiny["owned_by"]), (&json!("model"), &json!("tern")));
     assert_eq!((&tiny["context_length"], &tiny["max_model_len"]), (&json!(64), &json!(64)));
-    assert_eq!(tiny["capabilities"], json!(["completion", "chat"]));
+    assert_eq!(tiny["capabilities"], json!(["completion", "chat", "tools"]));
     assert_eq!((&tiny["engine"], &tiny["status"]["value"]), (&json!("echo"), &json!("unloaded")));
     assert_eq!(find("echo-embed")["capabilities"], json!(["embedding"]));
 }

@@ -11,6 +11,7 @@ mod c_requests; // clients.md C: shapes of a chat request that must be taken, an
 mod compare; // models side by side: every event, errors, stopping, joining, files, clients that leave
 mod completions; // texts and tokens to continue: prompts, echo, logprobs, scoring, streams of several prompts
 mod conversations; // conversations: creating, listing, changing, deleting, searching
+mod d_tools; // clients.md D: calls of tools, whole and streamed, and what is refused
 mod determinism; // the same seed gives the same answer, whoever runs beside it
 mod disks; // a disk that is full, and works again
 mod e_answers; // clients.md E: whole answers, the list of models
@@ -27,4 +28,5 @@ mod parameters; // values out of range, prompts that do not fit, models that can
 mod pictures; // text in images, captions: forms and JSON, images that are none, models that are not there
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
 mod tasks; // names in texts, relevance
+mod thinking; // effort and budgets of reasoning
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full

@@ -9,7 +9,7 @@ use tern_scheduler::{FinishReason, Scheduler, SchedulerConfig};
 
 use crate::support::{plain, turn, user};
 
-fn start(script: &str) -> (ChatModel, Scheduler) {
+pub fn start(script: &str) -> (ChatModel, Scheduler) {
     let options = LoadOptions {
         kv_cells: 4096,
         max_sequences: 4,

@@ -30,6 +30,7 @@ async fn logprobs(lease: &Lease) -> Vec<f32> {
         n: 1,
         max_tokens: Some(0),
         grammar: None,
+        thinking: None,
         stop: Vec::new(),
         ignore_eos: true,
         logprobs: None,

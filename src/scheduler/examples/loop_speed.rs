@@ -38,6 +38,7 @@ fn main() {
                     n: 1,
                     max_tokens: Some(TOKENS),
                     grammar: None,
+                    thinking: None,
                     stop: vec!["never said".into()],
                     ignore_eos: false,
                     logprobs: None,

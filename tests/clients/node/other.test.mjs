@@ -73,8 +73,10 @@ test("wrong values", async () => {
   await refused(chat({ temperature: -1 }), OpenAI.BadRequestError, (error) => assert.equal(error.param, "temperature"));
   await refused(chat({ messages: "hi" }), OpenAI.BadRequestError, (error) => assert.equal(error.param, "messages"));
   await refused(chat({ stream: true, n: 0 }), OpenAI.BadRequestError, (error) => assert.equal(error.param, "n"));
-  const tools = [{ type: "function", function: { name: "f" } }];
-  await refused(chat({ tools }), OpenAI.BadRequestError, (error) => assert.equal(error.param, "tools"));
+  const tools = [{ type: "function", function: { name: "a name" } }];
+  await refused(chat({ tools }), OpenAI.BadRequestError, (error) =>
+    assert.equal(error.param, "tools[0].function.name"),
+  );
 });
 
 test("a prompt that is too long", () =>

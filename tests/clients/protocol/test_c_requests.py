@@ -139,14 +139,6 @@ def test_c46_a_tool_choice_without_tools_changes_nothing(choice):
     assert answer(chat(tool_choice=choice)) == PIECES
 
 
-def test_c46_tools_are_named_while_they_cannot_be_used():
-    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    for stream in (False, True):
-        exchange = chat(tools=[tool], tool_choice="auto", stream=stream)
-        assert exchange.status == 400 and exchange.error["param"] == "tools", exchange
-        assert "tools" in exchange.error["message"], exchange
-
-
 def test_c47_an_empty_list_of_tools_is_none():
     assert answer(chat(tools=[])) == PIECES
 
@@ -186,8 +178,10 @@ def test_c50_a_fingerprint_says_which_build_a_seed_holds_for():
 def test_c51_reasoning_effort_and_verbosity_are_accepted(effort):
     exchange = chat(reasoning_effort=effort, verbosity="low")
     assert answer(exchange) == PIECES
-    # Accepted without effect: said so, never dropped in silence.
+    # Accepted without effect by a model that does not think: said so, never dropped in silence.
     assert "reasoning_effort" in exchange.headers["x-ignored-params"], exchange
+    thinks = chat("echo-thinking", reasoning_effort=effort)
+    assert answer(thinks) == "The answer is 4." and "x-ignored-params" not in thinks.headers, thinks
 
 
 @pytest.mark.parametrize("fields", [{"top_k": 1}, {"min_p": 1.0}, {"top_p": 0.01}])
@@ -245,12 +239,12 @@ def test_c53_an_unknown_model_can_fall_back(spawn):
     assert answer(exchange) == PIECES and exchange.json["model"] == "echo-pieces", exchange
 
 
-@pytest.mark.parametrize("field, value, hint", [
-    ("functions", [{"name": "f", "parameters": {}}], "tools"), ("function_call", {"name": "f"}, "tool_choice"),
-])
-def test_c54_legacy_functions_are_refused_with_a_hint(field, value, hint):
-    exchange = chat(**{field: value})
-    assert exchange.status == 400 and exchange.error["param"] == field and hint in exchange.error["message"], exchange
+def test_c54_legacy_functions_are_answered_in_their_own_shape():
+    function = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+    exchange = chat("echo-tools", functions=[function], function_call="auto")
+    choice = exchange.json["choices"][0]
+    assert choice["finish_reason"] == "function_call" and "tool_calls" not in choice["message"], exchange
+    assert choice["message"]["function_call"] == {"name": "get_weather", "arguments": '{"city": "Zurich"}'}, exchange
 
 
 def test_c54_control_tokens_in_a_message_stay_text():

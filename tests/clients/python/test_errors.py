@@ -37,10 +37,6 @@ def test_a_prompt_that_is_too_long(client):
 
 
 def test_what_a_later_version_will_have_is_named(client):
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-    with pytest.raises(openai.BadRequestError, match="tools") as caught:
-        ask(client, tools=[tool])
-    assert caught.value.param == "tools"
     with pytest.raises(openai.BadRequestError, match="response_format") as caught:
         ask(client, response_format={"type": "json_object"})
     assert caught.value.param == "response_format"

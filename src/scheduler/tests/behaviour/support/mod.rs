@@ -122,6 +122,7 @@ pub fn request(prompt: Vec<Token>) -> GenerateRequest {
         n: 1,
         max_tokens: Some(8),
         grammar: None,
+        thinking: None,
         stop: Vec::new(),
         ignore_eos: false,
         logprobs: None,
