@@ -32,5 +32,5 @@ pub use import::{Import, Skipped};
 pub use kept::Saved;
 pub use log::Reader;
 pub use responding::{Branch, NewExchange, Owned};
-pub use retracting::is_retracted;
+pub use retracting::{PREVIOUS, is_retracted};
 pub use service::{Change, Conversations, NewConversation, Settings};
