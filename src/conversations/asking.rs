@@ -185,14 +185,7 @@ impl Conversations {
         let (conversation, messages) = written?;
         let conversation = Box::new(conversation);
         answering.log.push(AnswerEvent::Messages { conversation, messages });
-        Ok(Job {
-            service: self.clone(),
-            answering: answering.clone(),
-            message: answer,
-            source,
-            first_words,
-            asked,
-        })
+        Ok(Job { service: self.clone(), answering: answering.clone(), message: answer, source, first_words, asked })
     }
 }
 

@@ -190,7 +190,8 @@ mod tests {
     #[test]
     fn an_image_within_a_text_stays_at_its_place() {
         let pixels = Arc::new(Image::new(1, 1, vec![0; 3]).unwrap());
-        let image = |at| (Attachment { name: "a.png".into(), at, ..Attachment::default() }, Contents::Image(pixels.clone()));
+        let image =
+            |at| (Attachment { name: "a.png".into(), at, ..Attachment::default() }, Contents::Image(pixels.clone()));
         let message = written("née", &[image(Some(2)), image(None), image(Some(1_000))]);
         let front = "Image \"a.png\":\n\n\n";
         assert_eq!(message.content, Some(format!("{front}née")));

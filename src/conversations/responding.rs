@@ -164,7 +164,8 @@ fn write(
     if is_new {
         let now = ids::now();
         let model = messages.last().and_then(|message| message.answer.as_ref()).map(|answer| answer.model.clone());
-        let new = Conversation { id: id.to_owned(), model, created_ms: now, updated_ms: now, ..Conversation::default() };
+        let new =
+            Conversation { id: id.to_owned(), model, created_ms: now, updated_ms: now, ..Conversation::default() };
         if files.is_empty() {
             store.create(&Conversation { current, ..new }, &messages)?;
             return Ok((store.conversation(id)?, messages));

@@ -48,17 +48,20 @@ pub fn text(response: &Value) -> String {
 async fn h84_to_h87_the_events_of_a_text_come_in_order() {
     let app = App::start();
     let events = stream(&app, ask("echo-pieces", "hi")).await;
-    assert_eq!(kinds(&events), [
-        "response.created",
-        "response.in_progress",
-        "response.output_item.added",
-        "response.content_part.added",
-        "response.output_text.delta",
-        "response.output_text.done",
-        "response.content_part.done",
-        "response.output_item.done",
-        "response.completed",
-    ]);
+    assert_eq!(
+        kinds(&events),
+        [
+            "response.created",
+            "response.in_progress",
+            "response.output_item.added",
+            "response.content_part.added",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.completed",
+        ]
+    );
     let deltas: Vec<_> = events.iter().filter(|e| e["type"] == "response.output_text.delta").collect();
     assert_eq!(deltas.len(), 12);
     assert_eq!(deltas.iter().map(|delta| delta["delta"].as_str().unwrap()).collect::<String>(), PIECES);
@@ -72,8 +75,14 @@ async fn h84_to_h87_the_events_of_a_text_come_in_order() {
         }
     }
     let (first, last) = (&events[0]["response"], &events.last().unwrap()["response"]);
-    assert_eq!((&first["status"], &first["output"], &first["usage"]), (&json!("in_progress"), &json!([]), &Value::Null));
-    assert_eq!((&first["id"], &first["created_at"], &first["model"]), (&last["id"], &last["created_at"], &last["model"]));
+    assert_eq!(
+        (&first["status"], &first["output"], &first["usage"]),
+        (&json!("in_progress"), &json!([]), &Value::Null)
+    );
+    assert_eq!(
+        (&first["id"], &first["created_at"], &first["model"]),
+        (&last["id"], &last["created_at"], &last["model"])
+    );
     assert_eq!((text(last).as_str(), &last["status"]), (PIECES, &json!("completed")));
 }
 
@@ -81,14 +90,17 @@ async fn h84_to_h87_the_events_of_a_text_come_in_order() {
 async fn h85_thoughts_are_an_item_of_their_own() {
     let app = App::start();
     let events = stream(&app, ask("echo-reasoning", "2 + 2?")).await;
-    assert_eq!(kinds(&events)[2..8], [
-        "response.output_item.added",
-        "response.content_part.added",
-        "response.reasoning_text.delta",
-        "response.reasoning_text.done",
-        "response.content_part.done",
-        "response.output_item.done",
-    ]);
+    assert_eq!(
+        kinds(&events)[2..8],
+        [
+            "response.output_item.added",
+            "response.content_part.added",
+            "response.reasoning_text.delta",
+            "response.reasoning_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+        ]
+    );
     let response = &events.last().unwrap()["response"];
     assert_eq!((&response["output"][0]["type"], text(response).as_str()), (&json!("reasoning"), "The answer is 4."));
     assert!(response["usage"]["output_tokens_details"]["reasoning_tokens"].as_u64().unwrap() > 5, "{response}");
@@ -252,8 +264,10 @@ async fn h93_what_agents_send_beside_is_accepted() {
     let logprobs = json!({"include": ["message.output_text.logprobs"], "top_logprobs": 2});
     let events = stream(&app, with(ask("echo-pieces", "hi"), logprobs)).await;
     let delta = events.iter().find(|event| event["type"] == "response.output_text.delta").unwrap();
-    assert_eq!((&delta["logprobs"][0]["token"], delta["logprobs"][0]["top_logprobs"].as_array().unwrap().len()),
-        (&json!("Hello"), 2));
+    assert_eq!(
+        (&delta["logprobs"][0]["token"], delta["logprobs"][0]["top_logprobs"].as_array().unwrap().len()),
+        (&json!("Hello"), 2)
+    );
     let last = &events.last().unwrap()["response"]["output"][0]["content"][0]["logprobs"];
     assert!(last.as_array().unwrap().len() >= 12, "{last}");
 }

@@ -120,6 +120,33 @@ async fn a_conversation_is_gone_on_with_by_its_id() {
 }
 
 #[tokio::test]
+async fn a_dialogue_that_is_sent_whole_each_time_stays_one_conversation() {
+    let app = App::start();
+    let mut input =
+        vec![json!({"role": "developer", "content": "Be brief."}), json!({"role": "user", "content": "one"})];
+    let first = create(&app, ask("echo", json!(input))).await;
+    input.extend(first["output"].as_array().unwrap().iter().cloned());
+    input.push(
+        json!({"role": "user", "content": [{"type": "input_text", "text": "tw"}, {"type": "input_text", "text": "o"}]}),
+    );
+    let second = create(&app, ask("echo", json!(input))).await;
+    assert_eq!((&second["conversation"], &second["previous_response_id"]), (&first["conversation"], &Value::Null));
+    input.push(json!({"type": "item_reference", "id": second["output"][0]["id"]}));
+    input.push(json!({"role": "user", "content": "three"}));
+    let third = create(&app, ask("echo", json!(input))).await;
+    let tree = conversation(&app, &first).await["tree"].clone();
+    let contents: Vec<_> = tree.as_array().unwrap().iter().map(|message| message["content"].clone()).collect();
+    assert_eq!(contents, ["Be brief.", "one", "one", "two", "two", "three", "three"]);
+    let own = app.get(&format!("{}/input_items", path(&third))).await.ok();
+    assert_eq!(own["data"].as_array().unwrap().len(), 1);
+    // One whose beginning is another is another conversation.
+    input[1]["content"] = json!("eins");
+    let other = create(&app, ask("echo", json!(input))).await;
+    assert_ne!(other["conversation"], first["conversation"]);
+    assert_eq!(conversation(&app, &other).await["tree"].as_array().unwrap().len(), 7);
+}
+
+#[tokio::test]
 async fn store_false_keeps_nothing() {
     let app = App::start();
     let response = create(&app, with(ask("echo", "hi"), json!({"store": false}))).await;
@@ -167,11 +194,18 @@ async fn calls_and_their_results_are_kept_and_shown() {
     let kinds: Vec<_> = items["data"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["message", "reasoning", "function_call", "function_call_output", "message"]);
     let (call, output) = (&items["data"][2], &items["data"][3]);
-    assert_eq!((&call["name"], &call["arguments"], &call["call_id"]), (&json!("look"), &json!("{\"a\":1}"), &output["call_id"]));
+    assert_eq!(
+        (&call["name"], &call["arguments"], &call["call_id"]),
+        (&json!("look"), &json!("{\"a\":1}"), &output["call_id"])
+    );
     assert_eq!(output["output"], "sun");
     // They can be named, each by its id.
-    let references: Vec<_> =
-        items["data"].as_array().unwrap().iter().map(|item| json!({"type": "item_reference", "id": item["id"]})).collect();
+    let references: Vec<_> = items["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| json!({"type": "item_reference", "id": item["id"]}))
+        .collect();
     let counted = app.post("/v1/responses/input_tokens", ask("echo", json!(references))).await.ok();
     assert_eq!(counted["input_tokens"], first["usage"]["input_tokens"]);
     // The page exports them.
@@ -196,7 +230,9 @@ async fn input_items_are_paged() {
     assert_eq!((&two["first_id"], &two["last_id"]), (&two["data"][0]["id"], &two["data"][1]["id"]));
     let rest = page(&format!("?order=asc&limit=3&after={}", two["last_id"].as_str().unwrap())).await;
     assert_eq!((texts(&rest), &rest["has_more"]), (vec!["2".into(), "3".into(), "4".into()], &json!(false)));
-    for (query, param) in [("limit=0", "limit"), ("limit=101", "limit"), ("order=up", "order"), ("after=msg_x", "after")] {
+    for (query, param) in
+        [("limit=0", "limit"), ("limit=101", "limit"), ("order=up", "order"), ("after=msg_x", "after")]
+    {
         app.get(&format!("{}/input_items?{query}", path(&first))).await.refused(400, "invalid_value", param);
     }
     // Of what goes on behind it only its own.
@@ -250,7 +286,10 @@ async fn a_background_response_goes_on_alone_and_is_joined() {
     let (open, begun) = speaking(&app, body).await;
     drop(open);
     let joined = events(&app.get(&format!("{}?stream=true&starting_after=3", path(&begun))).await);
-    assert_eq!((&joined[0]["sequence_number"], &joined.last().unwrap()["type"]), (&json!(4), &json!("response.completed")));
+    assert_eq!(
+        (&joined[0]["sequence_number"], &joined.last().unwrap()["type"]),
+        (&json!(4), &json!("response.completed"))
+    );
     let refused = json!({"background": true, "store": false});
     app.post("/v1/responses", with(ask("echo", "hi"), refused)).await.refused(400, "invalid_value", "background");
 }
@@ -307,7 +346,10 @@ async fn a_client_that_leaves_ends_its_response_and_the_rest_is_kept() {
     drop(open);
     until("nobody runs", || app.stats("echo-long").running == 0).await;
     let kept = events(&app.get(&format!("{}?stream=true&starting_after=3", path(&begun))).await).pop().unwrap();
-    assert_eq!((&kept["response"]["status"], &kept["response"]["incomplete_details"]), (&json!("incomplete"), &Value::Null));
+    assert_eq!(
+        (&kept["response"]["status"], &kept["response"]["incomplete_details"]),
+        (&json!("incomplete"), &Value::Null)
+    );
     let message = conversation(&app, &begun).await["tree"][1].clone();
     assert_eq!((&message["status"], message["content"].as_str().unwrap().is_empty()), (&json!("interrupted"), false));
     // One that waits for JSON, over a real socket.
@@ -333,7 +375,8 @@ async fn deleting_takes_what_was_said_for_it_and_spares_what_follows() {
         assert_eq!(deleted, json!({"id": response["id"], "object": "response", "deleted": true}));
     };
     // All of a thread.
-    let only = create(&app, ask("echo", json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]))).await;
+    let only =
+        create(&app, ask("echo", json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]))).await;
     delete(&only).await;
     gone(&only).await;
     assert_eq!(count(&app).await, 0);

@@ -9,7 +9,7 @@ use tern_engine::{Capability, tasks::Image};
 use tern_registry::{Lease, ModelStatus};
 
 use super::{
-    ids,
+    continued, ids,
     input::{self, Dialogue},
     items::InputItem,
     names::{Names, Source},
@@ -80,6 +80,7 @@ pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Resul
     let Translated { mut chat, tools, ignored } = translated;
     names.tools = tools;
     let before = before(state, &request).await?;
+    let named = continued::last_named(&request).filter(|_| request.store.unwrap_or(true));
     let Dialogue { messages, sources, .. } = match request.input.clone() {
         Some(input) => input::dialogue(follow(state, input).await?)?,
         None => Dialogue::default(),
@@ -115,16 +116,21 @@ pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Resul
     if !model.entry.info.capabilities.contains(&Capability::Vision) {
         for_the_blind(&mut history);
     }
-    let settings = Settings {
-        previous: before.behind.as_ref().and_then(|(_, message)| message.clone()),
-        ..Settings::of(&request)
-    };
+    let (mut behind, mut known) = (before.behind, first);
+    if let Some(named) = named.filter(|_| behind.is_none())
+        && let Some(found) = continued::find(state, &named, &chat.messages[first..]).await?
+    {
+        known += found.known;
+        behind = Some((found.conversation, Some(found.message)));
+    }
+    let previous = behind.as_ref().and_then(|(_, message)| message.clone());
+    let settings = Settings { previous, ..Settings::of(&request) };
     Ok(Asked {
         model,
         settings,
         ignored: (!ignored.is_empty()).then(|| ignored.join(", ")),
-        behind: before.behind,
-        said: chat.messages[first..].to_vec(),
+        behind,
+        said: chat.messages[known..].to_vec(),
         parameters: parameters(&request),
         prompt: Prompt { chat, pictures, history, before: first, names: names.clone() },
         names,
@@ -155,7 +161,10 @@ async fn before(state: &State, request: &ResponseRequest) -> Result<Before, ApiE
         (Some(response), _) => {
             let unknown = || ApiError {
                 code: Some("previous_response_not_found"),
-                ..ApiError::invalid("previous_response_id", format!("Previous response with id '{response}' not found."))
+                ..ApiError::invalid(
+                    "previous_response_id",
+                    format!("Previous response with id '{response}' not found."),
+                )
             };
             match conversations.find(ids::message_of(response)).await {
                 Ok(message) if stored::is_response(&message) => (message, "previous_response_id", unknown()),
@@ -240,7 +249,10 @@ async fn referenced(state: &State, index: usize, item: InputItem) -> Result<Inpu
     let shown: String = id.chars().take(80).collect();
     let unknown = ApiError {
         code: Some("item_not_found"),
-        ..ApiError::invalid(&param, format!("{param}: Item with id '{shown}' not found; only items of stored responses can be named"))
+        ..ApiError::invalid(
+            &param,
+            format!("{param}: Item with id '{shown}' not found; only items of stored responses can be named"),
+        )
     };
     let wanted = id.clone();
     let found = state.conversations.with_store(move |store| {

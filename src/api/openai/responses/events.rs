@@ -108,4 +108,3 @@ pub struct InputTokens {
     /// How many.
     pub input_tokens: u32,
 }
-

@@ -150,7 +150,10 @@ impl Dialogue {
 fn needed(place: &str, name: &str, value: Option<String>) -> Result<String, ApiError> {
     value.ok_or_else(|| {
         let param = format!("{place}.{name}");
-        ApiError { code: Some("missing_required_parameter"), ..ApiError::invalid(&param, format!("{param} is missing")) }
+        ApiError {
+            code: Some("missing_required_parameter"),
+            ..ApiError::invalid(&param, format!("{param} is missing"))
+        }
     })
 }
 
@@ -205,7 +208,8 @@ fn one_part(place: &str, part: InputPart) -> Result<ContentPart, ApiError> {
         "refusal" => Ok(said("refusal", part)),
         "input_image" => {
             let Some(url) = part.image_url else {
-                let message = format!("{place}.image_url is missing; images are sent as data URLs, not as files by their id");
+                let message =
+                    format!("{place}.image_url is missing; images are sent as data URLs, not as files by their id");
                 return Err(ApiError::invalid(format!("{place}.image_url"), message));
             };
             let image = ImageRef::Object(ImageUrl { url, detail: part.detail });
@@ -292,8 +296,16 @@ mod tests {
             (json!({"role": "user", "content": 5}), "input[1].content", "invalid_value"),
             (json!({"role": "user", "content": [{"text": "x"}]}), "input[1].content", "invalid_value"),
             (json!({"role": "user", "content": [{"type": "video"}]}), "input[1].content[0].type", "invalid_value"),
-            (json!({"role": "user", "content": [{"type": "input_file"}]}), "input[1].content[0]", "unsupported_parameter"),
-            (json!({"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}), "input[1].content[0].image_url", "invalid_value"),
+            (
+                json!({"role": "user", "content": [{"type": "input_file"}]}),
+                "input[1].content[0]",
+                "unsupported_parameter",
+            ),
+            (
+                json!({"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}),
+                "input[1].content[0].image_url",
+                "invalid_value",
+            ),
             (json!({"type": "function_call", "name": "f"}), "input[1].call_id", missing),
             (json!({"type": "function_call", "call_id": "c"}), "input[1].name", missing),
             (json!({"type": "function_call_output", "call_id": "c"}), "input[1].output", missing),

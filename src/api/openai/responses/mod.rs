@@ -1,11 +1,12 @@
 //! OpenAI's Responses: `/v1/responses`. A translation: what is asked for becomes a chat request, the events of its turn
 //! become those of a response, and what is kept lies among the conversations of the page.
 //!
-//! Read in this order: `request` and `items` (what comes), `settings`, `input` and `begin` (what it becomes), `names` (what
+//! Read in this order: `request` and `items` (what comes), `settings`, `input`, `begin` and `continued` (what it becomes), `names` (what
 //! errors call it), `object`, `events` and `writer` (what goes out), `run` and `live` (how), `stored` and `ids` (what is
 //! kept).
 
 mod begin;
+mod continued;
 mod events;
 mod ids;
 mod input;
@@ -168,9 +169,8 @@ impl ResponsesApi {
         let from = starting_after.0.map_or(0, |seen| usize::try_from(seen).unwrap_or(usize::MAX).saturating_add(1));
         let frames = match live {
             Some(live) => {
-                let follow = |mut follower: live::Follower| async move {
-                    follower.next().await.map(|frame| (frame, follower))
-                };
+                let follow =
+                    |mut follower: live::Follower| async move { follower.next().await.map(|frame| (frame, follower)) };
                 EventStream::new(stream::unfold(live.follow(from), follow))
             }
             None => {

@@ -109,11 +109,10 @@ mod tests {
             ("messages[9].content", "messages[9].content"),
         ] {
             let error = names.rename(ApiError::invalid(made, format!("{made} is wrong")));
-            assert_eq!((error.param.as_deref(), error.message), (Some(came), if made == "messages" {
-                "messages is wrong".into()
-            } else {
-                format!("{came} is wrong")
-            }));
+            assert_eq!(
+                (error.param.as_deref(), error.message),
+                (Some(came), if made == "messages" { "messages is wrong".into() } else { format!("{came} is wrong") })
+            );
         }
     }
 }

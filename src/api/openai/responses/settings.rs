@@ -219,7 +219,8 @@ mod tests {
         }
         assert_eq!(choice(json!({"type": "function"})).unwrap_err().param.as_deref(), Some("tool_choice.name"));
         let schema = json!({"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": true});
-        let nested = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": true}});
+        let nested =
+            json!({"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": true}});
         assert_eq!(format(&schema).unwrap(), nested);
         assert_eq!(format(&json!({"type": "text"})).unwrap(), json!({"type": "text"}));
         assert!(format(&json!("json")).is_err());

@@ -36,7 +36,9 @@ fn one_message(said: &ChatMessage, files: &mut Vec<(String, Vec<u8>)>) -> Messag
                 content.extend(part.text.as_deref().or(part.refusal.as_deref()));
                 let url = part.image_url.as_ref().filter(|_| part.is_image()).map(|image| image.url());
                 // One that cannot be read was refused before.
-                let Some(Ok(bytes)) = url.map(|url| data_url_bytes(url, ImageLimits::default().bytes)) else { continue };
+                let Some(Ok(bytes)) = url.map(|url| data_url_bytes(url, ImageLimits::default().bytes)) else {
+                    continue;
+                };
                 let media_type = media_type(&bytes).unwrap_or("application/octet-stream");
                 let id = crate::ids::new("file_");
                 attachments.push(Attachment {
@@ -74,7 +76,13 @@ fn one_message(said: &ChatMessage, files: &mut Vec<(String, Vec<u8>)>) -> Messag
 }
 
 /// An answer that has not begun.
-pub(crate) fn answer(id: String, model: &str, engine: &str, settings: &Settings, parameters: Map<String, Value>) -> Message {
+pub(crate) fn answer(
+    id: String,
+    model: &str,
+    engine: &str,
+    settings: &Settings,
+    parameters: Map<String, Value>,
+) -> Message {
     let answer = Answer {
         model: model.to_owned(),
         engine: engine.to_owned(),
@@ -222,10 +230,8 @@ pub(crate) fn items(message: &Message, store: &dyn ConversationStore) -> Result<
 
 /// What a message says, with its images at their places; a file of another kind as the model reads it.
 fn parts(kind: &str, message: &Message, store: &dyn ConversationStore) -> Result<Vec<InputPart>, StoreError> {
-    let text = |text: &str| InputPart {
-        annotations: (kind == "output_text").then(Vec::new),
-        ..InputPart::text(kind, text)
-    };
+    let text =
+        |text: &str| InputPart { annotations: (kind == "output_text").then(Vec::new), ..InputPart::text(kind, text) };
     let (mut parts, mut done) = (Vec::new(), 0);
     let mut files: Vec<&Attachment> = message.attachments.iter().collect();
     files.sort_by_key(|file| file.at);

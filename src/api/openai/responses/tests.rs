@@ -100,20 +100,43 @@ fn a_text_is_one_item_with_one_part() {
     let turn = [text("Hel"), text("lo"), stop(0), end()];
     let events = written(&Settings::default(), &turn, Ending::Completed);
     let expected = [
-        "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
-        "output_text.done", "content_part.done", "output_item.done", "completed",
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
     ];
     assert_eq!(kinds(&events), expected);
-    assert_eq!((&events[0]["response"]["output"], &events[0]["response"]["status"]), (&json!([]), &json!("in_progress")));
+    assert_eq!(
+        (&events[0]["response"]["output"], &events[0]["response"]["status"]),
+        (&json!([]), &json!("in_progress"))
+    );
     let item = json!({"id": MESSAGE, "type": "message", "status": "in_progress", "role": "assistant", "content": []});
-    assert_eq!(events[2], json!({"type": "response.output_item.added", "sequence_number": 2, "output_index": 0, "item": item}));
+    assert_eq!(
+        events[2],
+        json!({"type": "response.output_item.added", "sequence_number": 2, "output_index": 0, "item": item})
+    );
     let part = json!({"type": "output_text", "text": "", "annotations": [], "logprobs": []});
-    assert_eq!(events[3], json!({"type": "response.content_part.added", "sequence_number": 3, "item_id": MESSAGE,
-        "output_index": 0, "content_index": 0, "part": part}));
-    assert_eq!(events[4], json!({"type": "response.output_text.delta", "sequence_number": 4, "item_id": MESSAGE,
-        "output_index": 0, "content_index": 0, "delta": "Hel", "logprobs": []}));
-    assert_eq!(events[6], json!({"type": "response.output_text.done", "sequence_number": 6, "item_id": MESSAGE,
-        "output_index": 0, "content_index": 0, "text": "Hello", "logprobs": []}));
+    assert_eq!(
+        events[3],
+        json!({"type": "response.content_part.added", "sequence_number": 3, "item_id": MESSAGE,
+        "output_index": 0, "content_index": 0, "part": part})
+    );
+    assert_eq!(
+        events[4],
+        json!({"type": "response.output_text.delta", "sequence_number": 4, "item_id": MESSAGE,
+        "output_index": 0, "content_index": 0, "delta": "Hel", "logprobs": []})
+    );
+    assert_eq!(
+        events[6],
+        json!({"type": "response.output_text.done", "sequence_number": 6, "item_id": MESSAGE,
+        "output_index": 0, "content_index": 0, "text": "Hello", "logprobs": []})
+    );
     let response = &events[9]["response"];
     assert_eq!((&response["status"], &response["output"][0]["status"]), (&json!("completed"), &json!("completed")));
     let usage = json!({"input_tokens": 7, "input_tokens_details": {"cached_tokens": 3}, "output_tokens": 5,
@@ -124,38 +147,72 @@ fn a_text_is_one_item_with_one_part() {
 #[test]
 fn thoughts_text_and_calls_are_items_one_behind_the_other() {
     let turn = [
-        thought("Hm"), thought("."), text("I look."), call(0, "call_a", "look"), arguments(0, "{\"a\""), arguments(0, ":1}"),
-        call(1, "call_b", "hear"), arguments(1, "{}"), stop(2), end(),
+        thought("Hm"),
+        thought("."),
+        text("I look."),
+        call(0, "call_a", "look"),
+        arguments(0, "{\"a\""),
+        arguments(0, ":1}"),
+        call(1, "call_b", "hear"),
+        arguments(1, "{}"),
+        stop(2),
+        end(),
     ];
     let events = written(&Settings::default(), &turn, Ending::Completed);
     let expected = [
-        "created", "in_progress",
-        "output_item.added", "content_part.added", "reasoning_text.delta", "reasoning_text.delta", "reasoning_text.done",
-        "content_part.done", "output_item.done",
-        "output_item.added", "content_part.added", "output_text.delta", "output_text.done", "content_part.done",
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "reasoning_text.delta",
+        "reasoning_text.delta",
+        "reasoning_text.done",
+        "content_part.done",
         "output_item.done",
-        "output_item.added", "function_call_arguments.delta", "function_call_arguments.delta",
-        "function_call_arguments.done", "output_item.done",
-        "output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
         "completed",
     ];
     assert_eq!(kinds(&events), expected);
     let output = &events.last().unwrap()["response"]["output"];
     let thoughts = json!([{"type": "reasoning_text", "text": "Hm."}]);
     assert_eq!((&output[0]["content"], &output[0]["summary"]), (&thoughts, &json!([])));
-    assert_eq!(events[15]["item"], json!({"id": "fc_0123456789abcdef01234567_0", "type": "function_call",
-        "status": "in_progress", "call_id": "call_a", "name": "look", "arguments": ""}));
+    assert_eq!(
+        events[15]["item"],
+        json!({"id": "fc_0123456789abcdef01234567_0", "type": "function_call",
+        "status": "in_progress", "call_id": "call_a", "name": "look", "arguments": ""})
+    );
     assert_eq!((&events[18]["arguments"], &events[18]["name"]), (&json!("{\"a\":1}"), &json!("look")));
-    assert_eq!(output[3], json!({"id": "fc_0123456789abcdef01234567_1", "type": "function_call", "status": "completed",
-        "call_id": "call_b", "name": "hear", "arguments": "{}"}));
+    assert_eq!(
+        output[3],
+        json!({"id": "fc_0123456789abcdef01234567_1", "type": "function_call", "status": "completed",
+        "call_id": "call_b", "name": "hear", "arguments": "{}"})
+    );
 }
 
 #[test]
 fn a_summary_that_was_asked_for_has_the_thoughts() {
     let settings = Settings { summary: Some("auto".into()), ..Settings::default() };
     let events = written(&settings, &[thought("Hm."), text("x"), stop(0), end()], Ending::Completed);
-    let expected = ["reasoning_summary_part.added", "reasoning_summary_text.delta", "reasoning_summary_text.done",
-        "reasoning_summary_part.done"];
+    let expected = [
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+    ];
     assert_eq!(kinds(&events)[3..7], expected);
     assert!(events[3..7].iter().all(|event| event["summary_index"] == 0 && event.get("content_index").is_none()));
     let item = &events.last().unwrap()["response"]["output"][0];

@@ -46,16 +46,8 @@ impl Writer {
     /// Begins a response; the first two events are ready.
     pub fn new(response: Response, message: String) -> Self {
         let summary = response.reasoning.summary.is_some();
-        let mut this = Self {
-            response,
-            message,
-            summary,
-            sequence: 0,
-            is_open: false,
-            calls: 0,
-            texts: 0,
-            ready: Vec::new(),
-        };
+        let mut this =
+            Self { response, message, summary, sequence: 0, is_open: false, calls: 0, texts: 0, ready: Vec::new() };
         this.whole("response.created");
         this.whole("response.in_progress");
         this
@@ -166,14 +158,14 @@ impl Writer {
             if let Some(parts) = self.thoughts() {
                 parts.push(part.clone());
             }
-            let kind = if self.summary { "response.reasoning_summary_part.added" } else { "response.content_part.added" };
+            let kind =
+                if self.summary { "response.reasoning_summary_part.added" } else { "response.content_part.added" };
             self.part(kind, OutputPart::Thought(part));
         }
         if let Some(part) = self.thoughts().and_then(|parts| parts.last_mut()) {
             part.text.push_str(&delta.text);
         }
-        let kind =
-            if self.summary { "response.reasoning_summary_text.delta" } else { "response.reasoning_text.delta" };
+        let kind = if self.summary { "response.reasoning_summary_text.delta" } else { "response.reasoning_text.delta" };
         let event = ResponseEvent { delta: Some(delta.text.clone()), ..self.place() };
         self.about(kind, event);
     }
