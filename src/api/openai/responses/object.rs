@@ -250,6 +250,8 @@ pub struct ResponseUsage {
 pub struct InputTokensDetails {
     /// Tokens that were still in the cache.
     pub cached_tokens: u32,
+    /// Tokens that were computed, and are in the cache since.
+    pub cache_write_tokens: u32,
 }
 
 /// What the generated tokens were for.
@@ -263,7 +265,10 @@ impl From<TokenCounts> for ResponseUsage {
     fn from(counts: TokenCounts) -> Self {
         Self {
             input_tokens: counts.prompt_tokens,
-            input_tokens_details: InputTokensDetails { cached_tokens: counts.cached_tokens },
+            input_tokens_details: InputTokensDetails {
+                cached_tokens: counts.cached_tokens,
+                cache_write_tokens: counts.prompt_tokens.saturating_sub(counts.cached_tokens),
+            },
             output_tokens: counts.completion_tokens,
             output_tokens_details: OutputTokensDetails { reasoning_tokens: counts.reasoning_tokens },
             total_tokens: counts.prompt_tokens + counts.completion_tokens,

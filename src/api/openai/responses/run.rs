@@ -132,6 +132,15 @@ impl Keeping {
         let live = state.responses.begin(&id, Writer::new(stored::begun(&answer), id.clone()));
         let events = told_to(live.clone(), turn, names).boxed();
         let exchange = NewExchange { conversation, parent, messages, files, answer, events, stays };
+        let state = state.clone();
+        // A task of its own: a client that leaves in the middle must not leave a response behind that never ends.
+        let kept = tokio::spawn(async move { Self::keep(&state, live, exchange).await });
+        kept.await
+            .map_err(|_| ApiError::new(500, "internal_error", "the response could not be begun; the log has more"))?
+    }
+
+    async fn keep(state: &State, live: Arc<Live>, exchange: NewExchange) -> Result<Self, ApiError> {
+        let id = exchange.answer.id.clone();
         let owned = match state.conversations.keep(exchange).await {
             Ok(owned) => owned,
             Err(error) => {

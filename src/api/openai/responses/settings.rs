@@ -77,6 +77,7 @@ pub(crate) fn translate(request: &ResponseRequest) -> Result<Translated, ApiErro
     put("response_format", json!(format));
     put("logprobs", json!(logprobs.then_some(true)));
     put("top_logprobs", json!(request.top_logprobs));
+    put("truncation", json!(request.truncation));
     put("tool_choice", json!(choice));
     if !tools.is_empty() {
         put("tools", Value::Array(tools));

@@ -139,7 +139,7 @@ fn a_text_is_one_item_with_one_part() {
     );
     let response = &events[9]["response"];
     assert_eq!((&response["status"], &response["output"][0]["status"]), (&json!("completed"), &json!("completed")));
-    let usage = json!({"input_tokens": 7, "input_tokens_details": {"cached_tokens": 3}, "output_tokens": 5,
+    let usage = json!({"input_tokens": 7, "input_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 4}, "output_tokens": 5,
         "output_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 12});
     assert_eq!(response["usage"], usage);
 }
