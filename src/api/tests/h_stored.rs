@@ -97,6 +97,11 @@ async fn the_dialogue_goes_on_behind_a_response_without_its_instructions() {
     assert_eq!(counted["input_tokens"], rendered(json!(with_system)).await);
     // Two answers behind one are branches.
     create(&app, instructed).await;
+    // Nothing new need be said, but what is asked for is checked all the same.
+    let again = json!({"previous_response_id": first["id"], "store": false, "temperature": 0});
+    assert_eq!(text(&create(&app, again.clone()).await), "one");
+    let none = with(again, json!({"max_output_tokens": 0}));
+    app.post("/v1/responses", none).await.refused(400, "invalid_value", "max_output_tokens");
     let tree = conversation(&app, &first).await["tree"].clone();
     let below = tree.as_array().unwrap().iter().filter(|m| m["parent"] == message_of(&first)).count();
     assert_eq!((tree.as_array().unwrap().len(), below), (6, 2));

@@ -99,8 +99,13 @@ pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Resul
     names.messages.extend(sources);
     let names = Arc::new(names);
     let in_their_words = |error| names.rename(error);
-    // Nothing new may be said: the dialogue before is then answered once more.
-    if !chat.messages.is_empty() {
+    if chat.messages.is_empty() {
+        // Nothing new is said: the dialogue before is answered once more, and a message stands for it meanwhile.
+        let content = Some(Content::Text(String::new()));
+        chat.messages.push(ChatMessage { content, ..ChatMessage::default() });
+        check(&chat, state).map_err(in_their_words)?;
+        chat.messages.clear();
+    } else {
         check(&chat, state).map_err(in_their_words)?;
     }
     if chat.model.is_none() {
