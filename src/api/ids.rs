@@ -24,6 +24,11 @@ pub(crate) fn unix_time() -> u64 {
     seconds(std::time::SystemTime::now())
 }
 
+/// Milliseconds since 1970, as what is kept has its times.
+pub(crate) fn unix_time_ms() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
 /// Seconds since 1970.
 pub(crate) fn seconds(time: std::time::SystemTime) -> u64 {
     time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())

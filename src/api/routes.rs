@@ -16,7 +16,7 @@ use crate::{
     },
     docs,
     http::envelope::Envelope,
-    openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, TokensApi},
+    openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, ResponsesApi, TokensApi},
     page,
     state::State,
 };
@@ -69,7 +69,7 @@ impl Services {
     fn state(&self, config: ApiConfig) -> State {
         let Self { registry, conversations } = self.clone();
         let comparisons = Comparisons::new(registry.clone(), conversations.store());
-        State { registry, conversations, comparisons, config: Arc::new(config) }
+        State { registry, conversations, comparisons, responses: Arc::default(), config: Arc::new(config) }
     }
 }
 
@@ -78,6 +78,8 @@ impl Services {
 pub(crate) enum ApiTags {
     /// Answers to dialogues
     Chat,
+    /// Answers in OpenAI's newer dialect, kept among the conversations
+    Responses,
     /// Continuations of texts
     Completions,
     /// Vectors of texts
@@ -101,7 +103,7 @@ pub(crate) enum ApiTags {
 }
 
 type Apis = (
-    (ChatApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
+    (ChatApi, ResponsesApi, CompletionsApi, EmbeddingsApi, TokensApi, ModelsApi),
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
     (OcrApi, CaptionsApi, AudioApi, NerApi, RerankApi),
@@ -113,7 +115,7 @@ type Apis = (
 fn service(state: &State) -> OpenApiService<Apis, ()> {
     let s = || state.clone();
     let apis = (
-        (ChatApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
+        (ChatApi(s()), ResponsesApi(s()), CompletionsApi(s()), EmbeddingsApi(s()), TokensApi(s()), ModelsApi(s())),
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
         (OcrApi(s()), CaptionsApi(s()), AudioApi(s()), NerApi(s()), RerankApi(s())),

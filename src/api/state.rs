@@ -6,7 +6,7 @@ use tern_compare::Comparisons;
 use tern_conversations::Conversations;
 use tern_registry::{Lease, ModelStatus, Registry, RegistryError};
 
-use crate::{ApiConfig, error::ApiError};
+use crate::{ApiConfig, error::ApiError, openai::Lives};
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct State {
     pub registry: Registry,
     pub conversations: Conversations,
     pub comparisons: Comparisons,
+    /// Responses that are being written, or were lately.
+    pub responses: Arc<Lives>,
     pub config: Arc<ApiConfig>,
 }
 

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream::BoxStream};
 use tern_chat::{Turn, TurnEvent, TurnRequest};
 use tern_registry::{Lease, LoadState, Registry};
 use tern_scheduler::{FinishReason, GenerateError, PrefillProgress, Summary};
-use tern_store::{ConversationStore, Message, Status, StoreError, Times, TokenCounts};
+use tern_store::{ConversationStore, Message, Status, StoreError, Times, TokenCounts, ToolCall};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
@@ -29,17 +30,48 @@ pub(crate) struct Job {
     pub answering: Arc<Answering>,
     /// The answer; when it continues, with what it has so far.
     pub message: Message,
-    pub request: TurnRequest,
-    /// Where it runs already, if its model was in memory.
-    pub turn: Option<(Turn, Lease)>,
+    pub source: Source,
     /// What the person wrote first, for the title.
     pub first_words: String,
     pub asked: Instant,
 }
 
+/// Where the events of an answer come from.
+pub(crate) enum Source {
+    /// Its model must be loaded first.
+    Request(Box<TurnRequest>),
+    /// It runs already, as its model was in memory.
+    Turn(Box<Turn>, Lease),
+    /// From whoever asked for it, and loads the model.
+    Given(BoxStream<'static, TurnEvent>),
+}
+
+/// A source that has begun.
+enum Begun {
+    Turn(Box<Turn>, Lease),
+    Given(BoxStream<'static, TurnEvent>),
+}
+
+impl Begun {
+    async fn next(&mut self) -> Option<TurnEvent> {
+        match self {
+            Self::Turn(turn, _) => turn.next().await,
+            Self::Given(events) => events.next().await,
+        }
+    }
+
+    /// Whether it waits for a place in the model, as far as that is known here.
+    fn is_queued(&self) -> bool {
+        match self {
+            Self::Turn(_, lease) => lease.text().is_ok_and(|text| text.scheduler.stats().waiting > 0),
+            Self::Given(_) => false,
+        }
+    }
+}
+
 /// How an answer ended.
 enum Outcome {
-    Finished(FinishReason, Summary, u32),
+    Finished(&'static str, Summary, u32),
     Failed(String),
     Ended(Ending),
 }
@@ -81,13 +113,15 @@ impl Job {
 
     async fn write(&mut self, clock: &mut Clock, saver: &mut Saver) -> Outcome {
         let answering = self.answering.clone();
-        let (mut turn, _lease) = match self.turn.take() {
-            Some(started) => started,
-            None => {
-                let starting = start(&self.service.0.registry, self.request.clone(), &self.message, &answering, clock);
+        let source = std::mem::replace(&mut self.source, Source::Given(futures_util::stream::empty().boxed()));
+        let mut begun = match source {
+            Source::Given(events) => Begun::Given(events),
+            Source::Turn(turn, lease) => Begun::Turn(turn, lease),
+            Source::Request(request) => {
+                let starting = start(&self.service.0.registry, *request, &self.message, &answering, clock);
                 tokio::select! {
                     started = starting => match started {
-                        Ok(started) => started,
+                        Ok((turn, lease)) => Begun::Turn(Box::new(turn), lease),
                         Err(error) => return Outcome::Failed(error.to_string()),
                     },
                     ending = answering.asked_to_end() => return Outcome::Ended(ending),
@@ -100,10 +134,10 @@ impl Job {
         let mut finished = None;
         loop {
             tokio::select! {
-                event = turn.next() => match event {
-                    Some(TurnEvent::Finish { reason, .. }) => finished = Some(reason),
+                event = begun.next() => match event {
+                    Some(TurnEvent::Finish { reason, tool_calls, .. }) => finished = Some(word(&reason, tool_calls)),
                     Some(TurnEvent::End { summary, reasoning_tokens }) => {
-                        let reason = finished.unwrap_or(FinishReason::Stop(None));
+                        let reason = finished.unwrap_or("stop");
                         return Outcome::Finished(reason, summary, reasoning_tokens);
                     }
                     Some(TurnEvent::Failed(GenerateError::ShuttingDown)) => {
@@ -124,7 +158,7 @@ impl Job {
                 ending = answering.asked_to_end() => return Outcome::Ended(ending),
                 _ = look.tick(), if clock.first.is_none() && clock.prompt.is_none() => {
                     // A request that found a free place is being computed, though nothing is heard of its prompt yet.
-                    let waiting = _lease.text().is_ok_and(|text| text.scheduler.stats().waiting > 0);
+                    let waiting = begun.is_queued();
                     let now = if waiting { Stage::Queued } else { Stage::Prefill };
                     self.state(&mut stage, now, (!waiting).then_some(0.0));
                 },
@@ -161,8 +195,17 @@ impl Job {
                 self.message.content.push_str(&delta.text);
                 self.answering.log.push(AnswerEvent::Text { text: delta.text });
             }
-            // No tools are offered.
-            TurnEvent::ToolCall { .. } | TurnEvent::Arguments { .. } => {}
+            TurnEvent::ToolCall { id, name, .. } => {
+                clock.first.get_or_insert(now);
+                self.state(stage, Stage::Writing, None);
+                self.message.tool_calls.push(ToolCall { id, name, arguments: String::new() });
+            }
+            TurnEvent::Arguments { index, delta } => {
+                clock.pieces += 1;
+                if let Some(call) = self.message.tool_calls.get_mut(index as usize) {
+                    call.arguments.push_str(&delta.text);
+                }
+            }
             TurnEvent::Finish { .. } | TurnEvent::End { .. } | TurnEvent::Failed(_) => {}
         }
     }
@@ -187,11 +230,7 @@ impl Job {
         answer.timings = Some(before.1.map_or(times, |before| continued_times(before, times)));
         answer.error = None;
         self.message.status = match outcome {
-            Outcome::Finished(reason, ..) => {
-                let word = match reason {
-                    FinishReason::Stop(_) => "stop",
-                    FinishReason::Length => "length",
-                };
+            Outcome::Finished(word, ..) => {
                 answer.finish_reason = Some(word.to_owned());
                 Status::Complete
             }
@@ -243,6 +282,15 @@ impl Job {
         });
         let (message, conversation) = (Box::new(self.message), Box::new(conversation));
         self.answering.log.push(AnswerEvent::End { message, conversation });
+    }
+}
+
+/// The word for why an answer ended.
+fn word(reason: &FinishReason, tool_calls: u32) -> &'static str {
+    match reason {
+        FinishReason::Length => "length",
+        FinishReason::Stop(_) if tool_calls > 0 => "tool_calls",
+        FinishReason::Stop(_) => "stop",
     }
 }
 

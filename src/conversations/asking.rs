@@ -13,7 +13,7 @@ use tern_store::{Answer, Conversation, ConversationStore, Message, Role, Status}
 
 use crate::{
     AnswerEvent, ConversationError, Conversations, NewAttachment,
-    answering::{self, Job},
+    answering::{self, Job, Source},
     attachments::{self, Taken},
     ids,
     log::Reader,
@@ -155,11 +155,12 @@ impl Conversations {
             generation: chat::Generation { return_progress: true, ..checked.generation },
             ..chat::TurnRequest::new(answer.id.clone(), messages)
         };
-        let turn = if answering::is_loaded(&model.state) {
+        let source = if answering::is_loaded(&model.state) {
             let lease: Lease = self.0.registry.acquire(&model.entry.id).await?;
-            Some(answering::submit(lease, request.clone()).await?)
+            let (turn, lease) = answering::submit(lease, request).await?;
+            Source::Turn(Box::new(turn), lease)
         } else {
-            None
+            Source::Request(Box::new(request))
         };
         // From here on the model computes the prompt while the disk writes; a failure drops the turn.
         let (store, stored) = (self.0.store.clone(), answer.clone());
@@ -184,15 +185,7 @@ impl Conversations {
         let (conversation, messages) = written?;
         let conversation = Box::new(conversation);
         answering.log.push(AnswerEvent::Messages { conversation, messages });
-        Ok(Job {
-            service: self.clone(),
-            answering: answering.clone(),
-            message: answer,
-            request,
-            turn,
-            first_words,
-            asked,
-        })
+        Ok(Job { service: self.clone(), answering: answering.clone(), message: answer, source, first_words, asked })
     }
 }
 
@@ -403,7 +396,7 @@ fn find_model(
     Ok(status)
 }
 
-fn first_words<'a>(mut path: impl Iterator<Item = &'a Message>) -> String {
+pub(crate) fn first_words<'a>(mut path: impl Iterator<Item = &'a Message>) -> String {
     // A title needs no more, and a megabyte would stay in memory as long as the answer runs.
     let first = path.find(|message| message.role == Role::User);
     first.map_or(String::new(), |message| message.content.chars().take(8000).collect())

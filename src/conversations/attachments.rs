@@ -79,7 +79,8 @@ fn take_one(index: usize, file: NewAttachment) -> Result<Taken, ConversationErro
             if let Err(error) = decode(&file.bytes, &ImageLimits::default()) {
                 return refuse(&format!("cannot be read: {error}"));
             }
-            let attachment = Attachment { id: ids::new("file_"), name, media_type, bytes: file.bytes.len() as u64 };
+            let bytes = file.bytes.len() as u64;
+            let attachment = Attachment { id: ids::new("file_"), name, media_type, bytes, at: None };
             return Ok((attachment, file.bytes));
         }
         "audio" | "video" => return refuse("is a recording; no model of this server can listen yet"),
@@ -90,7 +91,8 @@ fn take_one(index: usize, file: NewAttachment) -> Result<Taken, ConversationErro
         _ => return refuse("is not text (in UTF-8); models read text, JSON, CSV, Markdown and source code"),
     }
     let media_type = if media_type.is_empty() { "text/plain".to_owned() } else { media_type };
-    let attachment = Attachment { id: ids::new("file_"), name, media_type, bytes: file.bytes.len() as u64 };
+    let bytes = file.bytes.len() as u64;
+    let attachment = Attachment { id: ids::new("file_"), name, media_type, bytes, at: None };
     Ok((attachment, file.bytes))
 }
 
@@ -108,10 +110,14 @@ fn essence(media_type: &str) -> String {
 /// A message as the model reads it: each file with its name and its contents, a text in a fence that the contents cannot
 /// close, then what the person wrote.
 pub fn written(content: &str, files: &[(Attachment, Contents)]) -> Message {
-    let (mut text, mut images) = (String::new(), Vec::new());
+    let (mut text, mut images, mut within) = (String::new(), Vec::new(), Vec::new());
     for (file, contents) in files {
         let contents = match contents {
             Contents::Text(contents) => contents,
+            Contents::Image(image) if file.at.is_some() => {
+                within.push((place_in(content, file.at), image.clone()));
+                continue;
+            }
             Contents::Image(image) => {
                 text += &format!("Image \"{}\":\n", file.name);
                 images.push(MessageImage { at: text.len(), image: image.clone() });
@@ -124,12 +130,20 @@ pub fn written(content: &str, files: &[(Attachment, Contents)]) -> Message {
         let end = if contents.is_empty() || contents.ends_with('\n') { "" } else { "\n" };
         text += &format!("File \"{}\":\n{fence}{language}\n{contents}{end}{fence}\n\n", file.name);
     }
+    within.sort_by_key(|(at, _)| *at);
+    images.extend(within.into_iter().map(|(at, image)| MessageImage { at: text.len() + at, image }));
     text += content;
     Message { images, ..Message::text(Role::User, text) }
 }
 
+/// A place in a text, between two characters, whatever an import says.
+fn place_in(content: &str, at: Option<u64>) -> usize {
+    let at = at.and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX).min(content.len());
+    (0..=at).rev().find(|at| content.is_char_boundary(*at)).unwrap_or(0)
+}
+
 /// The same dialogue for a model that cannot see: where an image was, it is told so.
-pub(crate) fn for_the_blind(messages: &mut [Message]) {
+pub fn for_the_blind(messages: &mut [Message]) {
     for message in messages {
         let content = message.content.get_or_insert_default();
         // From the end, so that places stay where they are.
@@ -171,6 +185,19 @@ mod tests {
         let contents = "```\nno end\n````\n".to_owned();
         let text = written("What is this?", &[(attachment, Contents::Text(contents))]).content;
         assert_eq!(text.unwrap(), "File \"a.md\":\n`````md\n```\nno end\n````\n`````\n\nWhat is this?");
+    }
+
+    #[test]
+    fn an_image_within_a_text_stays_at_its_place() {
+        let pixels = Arc::new(Image::new(1, 1, vec![0; 3]).unwrap());
+        let image =
+            |at| (Attachment { name: "a.png".into(), at, ..Attachment::default() }, Contents::Image(pixels.clone()));
+        let message = written("née", &[image(Some(2)), image(None), image(Some(1_000))]);
+        let front = "Image \"a.png\":\n\n\n";
+        assert_eq!(message.content, Some(format!("{front}née")));
+        let places: Vec<_> = message.images.iter().map(|image| image.at).collect();
+        // Two is inside a character: it stands before it.
+        assert_eq!(places, [front.len() - 2, front.len() + 1, front.len() + 4]);
     }
 
     #[test]

@@ -146,6 +146,7 @@ fn speaker(message: &Message) -> String {
         (Role::User, _) => "You".to_owned(),
         (Role::Assistant, Some(answer)) if !answer.model.is_empty() => answer.model.clone(),
         (Role::Assistant, _) => "Assistant".to_owned(),
+        (Role::Tool, _) => "Tool".to_owned(),
     }
 }
 
@@ -163,6 +164,9 @@ fn markdown(conversation: &Conversation, messages: &[Message]) -> String {
             let text = reasoning.trim();
             out += &format!("<details>\n<summary>Reasoning</summary>\n\n{text}\n\n</details>\n\n");
         }
+        for call in &message.tool_calls {
+            out += &format!("- {}({})\n\n", call.name, call.arguments);
+        }
         out += &format!("{}\n\n", message.content.trim_end());
     }
     out
@@ -176,7 +180,11 @@ fn text(conversation: &Conversation, messages: &[Message]) -> String {
         out += &format!("\nSystem:\n{}\n", instructions.trim_end());
     }
     for message in shown(conversation, messages) {
-        out += &format!("\n{}:\n{}\n", speaker(message), message.content.trim_end());
+        out += &format!("\n{}:\n", speaker(message));
+        for call in &message.tool_calls {
+            out += &format!("{}({})\n", call.name, call.arguments);
+        }
+        out += &format!("{}\n", message.content.trim_end());
     }
     out
 }

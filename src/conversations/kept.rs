@@ -313,6 +313,14 @@ impl ConversationStore for Kept {
         self.read(conversation, |store| store.message(conversation, id))
     }
 
+    fn place(&self, message: &str) -> Result<String> {
+        let moved = self.moved();
+        match self.disk.place(message) {
+            Err(StoreError::NotFound { .. }) if !moved.is_empty() => self.held.place(message),
+            other => other,
+        }
+    }
+
     fn create(&self, conversation: &Conversation, messages: &[Message]) -> Result<()> {
         match self.disk.create(conversation, messages) {
             Err(error) if passes(&error) => {

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use tern_store::Message;
 use tokio::sync::watch;
 
 use crate::AnswerEvent;
@@ -92,6 +93,17 @@ impl Log {
     /// When it ended.
     pub fn ended(&self) -> Option<Instant> {
         self.written().ended
+    }
+
+    /// The answer as it ended, if it has.
+    pub fn end(&self) -> Option<Message> {
+        match self.written().entries.last() {
+            Some((_, Entry::Event(event))) => match &**event {
+                AnswerEvent::End { message, .. } => Some((**message).clone()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Number of the last entry.

@@ -77,6 +77,12 @@ pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Image, MediaError> {
         .ok_or_else(|| MediaError::Damaged { format: name, message: "it has no pixels".into() })
 }
 
+/// The media type of an image, by what its bytes begin with; `None` for what is not read here.
+pub fn media_type(bytes: &[u8]) -> Option<&'static str> {
+    let format = image::guess_format(bytes).ok().filter(|format| FORMATS.iter().any(|(known, _)| known == format))?;
+    Some(format.to_mime_type())
+}
+
 /// Decodes the image in a data URL (`data:image/png;base64,...`).
 ///
 /// # Errors

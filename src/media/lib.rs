@@ -10,5 +10,5 @@ pub mod images;
 mod url;
 
 pub use error::MediaError;
-pub use images::{ImageLimits, decode, from_data_url};
+pub use images::{ImageLimits, decode, from_data_url, media_type};
 pub use url::data_url_bytes;

@@ -5,7 +5,7 @@ use redb::{ReadableTable, WriteTransaction};
 use crate::{
     Conversation, Message, StoreError,
     disk::{Failure, now_ms},
-    messages,
+    messages, places,
     tables::{
         ATTACHMENTS, Below, CONVERSATIONS, ConversationRecord, GENERATING, MESSAGES, META, META_GENERATION,
         META_NEXT_NUMBER, decode, encode,
@@ -106,7 +106,12 @@ pub(crate) fn delete(transaction: &WriteTransaction, id: &str) -> Result<bool, F
         return Ok(false);
     }
     let keys = Below::new(id);
-    transaction.open_table(MESSAGES)?.retain_in::<(&str, &str), _>(keys.range(), |_, _| false)?;
+    let mut gone = Vec::new();
+    transaction.open_table(MESSAGES)?.retain_in::<(&str, &str), _>(keys.range(), |key, _| {
+        gone.push(key.1.to_owned());
+        false
+    })?;
+    places::remove(transaction, gone.iter().map(String::as_str), id)?;
     transaction.open_table(ATTACHMENTS)?.retain_in::<(&str, &str), _>(keys.range(), |_, _| false)?;
     transaction.open_table(GENERATING)?.retain_in::<(&str, &str), _>(keys.range(), |_, ()| false)?;
     Ok(true)

@@ -16,10 +16,10 @@ use crate::{
     growing::{Entry, Growing},
     index::{self, Change, Index, Mark, Place},
     list::List,
-    messages,
+    messages, places,
     tables::{
         ATTACHMENTS, COMPARISONS, CONVERSATIONS, ConversationRecord, GENERATING, MESSAGES, META, META_GENERATION,
-        META_IDENTITY, decode,
+        META_IDENTITY, PLACES, decode,
     },
     upgrade::{self, Step},
 };
@@ -245,6 +245,11 @@ impl ConversationStore for RedbStore {
 
     fn message(&self, conversation: &str, id: &str) -> Result<Message, StoreError> {
         self.records.message(conversation, id)?.ok_or_else(|| messages::missing(id))
+    }
+
+    fn place(&self, message: &str) -> Result<String, StoreError> {
+        let found = self.records.disk.read(|transaction| places::find(&transaction.open_table(PLACES)?, message))?;
+        found.ok_or_else(|| messages::missing(message))
     }
 
     fn create(&self, conversation: &Conversation, messages: &[Message]) -> Result<(), StoreError> {

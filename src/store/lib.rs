@@ -14,6 +14,7 @@ mod growing;
 mod index;
 mod list;
 mod messages;
+mod places;
 mod store;
 mod tables;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::{
     Message, Status, StoreError,
     disk::Failure,
+    places,
     tables::{ATTACHMENTS, Below, ConversationRecord, GENERATING, MESSAGES, MessageRecord, decode, encode},
 };
 
@@ -64,6 +65,7 @@ pub(crate) fn put(
                 {
                     return Err(missing(parent).into());
                 }
+                places::add(transaction, &message.id, &conversation)?;
                 record.next_seq += 1;
                 record.conversation.messages += 1;
                 record.next_seq - 1
@@ -162,6 +164,7 @@ pub(crate) fn delete(transaction: &WriteTransaction, record: &mut ConversationRe
     for file in files(&removed).difference(&files(&kept)) {
         attachments.remove((conversation.as_str(), file.as_str()))?;
     }
+    places::remove(transaction, removed.iter().map(|message| message.id.as_str()), &conversation)?;
     for message in &removed {
         let key = (conversation.as_str(), message.id.as_str());
         table.remove(key)?;

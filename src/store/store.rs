@@ -28,6 +28,11 @@ pub trait ConversationStore: Send + Sync + 'static {
     /// # Errors
     /// `NotFound`.
     fn message(&self, conversation: &str, id: &str) -> Result<Message, StoreError>;
+    /// The conversation that a message is in; of several with a copy of it, one of them.
+    ///
+    /// # Errors
+    /// `NotFound` (of a `message`).
+    fn place(&self, message: &str) -> Result<String, StoreError>;
 
     /// Adds a conversation with its messages (empty for a new one), all or nothing. They may come in any order; the
     /// count of messages is made here.

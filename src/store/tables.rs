@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{Conversation, Message, disk::Failure};
 
 /// Version of the layout. A file of a lower one is upgraded when it is opened, one of a higher one is refused.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// Numbers of the store as a whole, by the names below.
 pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -33,6 +33,9 @@ pub(crate) const COMPARISONS: TableDefinition<&str, &[u8]> = TableDefinition::ne
 /// What is being generated: (conversation id, message id), or ("", comparison id). So that opening a file after a
 /// crash need not look at every message.
 pub(crate) const GENERATING: TableDefinition<(&str, &str), ()> = TableDefinition::new("generating.v1");
+
+/// (Message id, conversation id) -> nothing: which conversation a message is in. An import may bring an id a second time.
+pub(crate) const PLACES: TableDefinition<(&str, &str), ()> = TableDefinition::new("places.v2");
 
 /// A conversation with what is known about its messages. `C` is a reference where one is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]

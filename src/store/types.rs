@@ -63,6 +63,24 @@ pub struct Message {
     pub status: Status,
     /// Of an answer: what made it and how.
     pub answer: Option<Answer>,
+    /// Of an answer: the tools it calls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Of the result of a tool: which call it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct ToolCall {
+    /// Id that the result refers to.
+    pub id: String,
+    /// Name of the function.
+    pub name: String,
+    /// Arguments as JSON text.
+    pub arguments: String,
 }
 
 /// Who speaks.
@@ -76,6 +94,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// The result of a tool.
+    Tool,
 }
 
 /// How far a message is.
@@ -103,7 +123,7 @@ pub struct Answer {
     pub model: String,
     /// Engine that ran it.
     pub engine: String,
-    /// `stop` or `length`; `None` while running and where it was cut off.
+    /// `stop`, `length` or `tool_calls`; `None` while running and where it was cut off.
     pub finish_reason: Option<String>,
     /// Parameters it was asked with, under their API names.
     pub parameters: Map<String, Value>,
@@ -113,6 +133,9 @@ pub struct Answer {
     pub timings: Option<Times>,
     /// What went wrong.
     pub error: Option<String>,
+    /// Of one that a program asked for as a response: how it was asked for (the type is `tern-api`'s).
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub response: Value,
 }
 
 /// Tokens of an exchange.
@@ -161,6 +184,10 @@ pub struct Attachment {
     pub media_type: String,
     /// Length in bytes.
     pub bytes: u64,
+    /// Byte of the text that it stands before, if it is an image that came within the text; otherwise it comes in front of
+    /// the text, under its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
 }
 
 /// A comparison: what was asked, and what came of it.

@@ -8,9 +8,10 @@ use redb::{ReadableTable, TableHandle, WriteTransaction};
 use crate::{
     StoreError,
     disk::{Disk, Failure, now_ms},
+    places,
     tables::{
         ATTACHMENTS, COMPARISONS, CONVERSATIONS, GENERATING, MESSAGES, META, META_GENERATION, META_IDENTITY,
-        META_SCHEMA, SCHEMA,
+        META_SCHEMA, PLACES, SCHEMA,
     },
 };
 
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) type Step = fn(&WriteTransaction) -> Result<(), Failure>;
 
 /// The last one leads to `SCHEMA`.
-pub(crate) const STEPS: &[Step] = &[];
+pub(crate) const STEPS: &[Step] = &[places::note_all];
 
 /// Brings a file to `SCHEMA`. `steps` are the last ones that lead there.
 pub(crate) fn run(disk: &Disk, steps: &[Step]) -> Result<(), StoreError> {
@@ -60,6 +61,7 @@ pub(crate) fn run(disk: &Disk, steps: &[Step]) -> Result<(), StoreError> {
         transaction.open_table(ATTACHMENTS)?;
         transaction.open_table(COMPARISONS)?;
         transaction.open_table(GENERATING)?;
+        transaction.open_table(PLACES)?;
         meta.insert(META_SCHEMA, u64::from(SCHEMA))?;
         if meta.get(META_IDENTITY)?.is_none() {
             // The hasher is seeded by the system at random.

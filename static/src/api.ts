@@ -59,13 +59,15 @@ export interface Message {
   id: string;
   conversation: string;
   parent: string | null;
-  role: "system" | "user" | "assistant";
+  role: "system" | "user" | "assistant" | "tool";
   content: string;
   reasoning: string | null;
   attachments: Attachment[];
   created_ms: number;
   status: Status;
   answer: Answer | null;
+  /** Of an answer that a program asked for. */
+  tool_calls?: { id: string; name: string; arguments: string }[];
 }
 
 export type Whole = Conversation & { tree: Message[] };

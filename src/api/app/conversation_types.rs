@@ -81,6 +81,22 @@ pub struct Message {
     /// Of an answer: what made it.
     #[oai(nullable)]
     pub answer: Option<Answer>,
+    /// Of an answer to a program: the tools it calls.
+    pub tool_calls: Vec<ToolCall>,
+    /// Of the result of a tool: which call it answers.
+    #[oai(nullable)]
+    pub tool_call_id: Option<String>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, Object, Serialize)]
+pub struct ToolCall {
+    /// Id that the result refers to.
+    pub id: String,
+    /// The function.
+    pub name: String,
+    /// Its arguments as JSON text.
+    pub arguments: String,
 }
 
 /// Who speaks.
@@ -94,6 +110,8 @@ pub enum MessageRole {
     User,
     /// The model.
     Assistant,
+    /// A tool, whose result a program brought.
+    Tool,
 }
 
 /// How far a message is.
@@ -120,7 +138,7 @@ pub struct Answer {
     pub model: String,
     /// Engine that ran it.
     pub engine: String,
-    /// `stop` or `length`; null while it runs and where it was cut off.
+    /// `stop`, `length` or `tool_calls`; null while it runs and where it was cut off.
     #[oai(nullable)]
     pub finish_reason: Option<String>,
     /// Parameters it was asked with.
@@ -211,6 +229,7 @@ impl From<store::Message> for Message {
                 store::Role::System => MessageRole::System,
                 store::Role::User => MessageRole::User,
                 store::Role::Assistant => MessageRole::Assistant,
+                store::Role::Tool => MessageRole::Tool,
             },
             content: from.content,
             reasoning: from.reasoning,
@@ -224,7 +243,15 @@ impl From<store::Message> for Message {
                 store::Status::Interrupted => MessageStatus::Interrupted,
             },
             answer: from.answer.map(Into::into),
+            tool_calls: from.tool_calls.into_iter().map(Into::into).collect(),
+            tool_call_id: from.tool_call_id,
         }
+    }
+}
+
+impl From<store::ToolCall> for ToolCall {
+    fn from(from: store::ToolCall) -> Self {
+        Self { id: from.id, name: from.name, arguments: from.arguments }
     }
 }
 

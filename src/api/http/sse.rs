@@ -37,6 +37,13 @@ pub(crate) fn data(value: &impl Serialize) -> Bytes {
     frame.into()
 }
 
+/// `event: NAME` and `data: {json}`.
+pub(crate) fn named(name: &str, value: &impl Serialize) -> Bytes {
+    let mut frame = format!("event: {name}\n").into_bytes();
+    frame.extend_from_slice(&data(value));
+    frame.into()
+}
+
 /// `id: SEQ` and `data: {json}`: an event that a client can join behind.
 pub(crate) fn numbered(seq: u64, value: &impl Serialize) -> Bytes {
     let mut frame = format!("id: {seq}\n").into_bytes();

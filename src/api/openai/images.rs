@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use tern_chat::MAX_IMAGES;
 use tern_engine::{Capability, tasks::Image};
-use tern_media::{ImageLimits, MediaError, decode, from_data_url};
+use tern_media::{ImageLimits, MediaError, decode, from_data_url, media_type};
 use tern_registry::ModelStatus;
 
 use super::chat_types::{ChatMessage, Content, ContentPart};
@@ -42,7 +43,8 @@ pub struct ImageUrl {
 }
 
 impl ImageRef {
-    fn url(&self) -> &str {
+    /// The URL.
+    pub fn url(&self) -> &str {
         match self {
             Self::Url(url) => url,
             Self::Object(object) => &object.url,
@@ -132,6 +134,31 @@ pub(crate) async fn load(state: &State, messages: &[ChatMessage]) -> Result<Vec<
         ));
     }
     Ok(images)
+}
+
+/// Fetches what is not in the messages themselves, and puts it there as data URLs: what is kept has to have its images.
+///
+/// # Errors
+/// 400 with the part whose image cannot be fetched, and why.
+pub(crate) async fn inline(state: &State, messages: &mut [ChatMessage]) -> Result<(), ApiError> {
+    if !state.config.allow_image_urls {
+        return Ok(());
+    }
+    for (index, message) in messages.iter_mut().enumerate() {
+        let Some(Content::Parts(parts)) = &mut message.content else { continue };
+        for (at, part) in parts.iter_mut().enumerate().filter(|(_, part)| part.is_image()) {
+            let Some(image) = &mut part.image_url else { continue };
+            if image.url().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+                continue;
+            }
+            let place = format!("messages[{index}].content[{at}].image_url");
+            let fetched = fetch::image(image.url(), ImageLimits::default().bytes).await;
+            let bytes = fetched.map_err(|why| refused(&place, why))?;
+            let media_type = media_type(&bytes).unwrap_or("application/octet-stream");
+            *image = ImageRef::Url(format!("data:{media_type};base64,{}", BASE64_STANDARD.encode(&bytes)));
+        }
+    }
+    Ok(())
 }
 
 /// 400 about one image.

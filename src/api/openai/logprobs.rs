@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use poem_openapi::Object;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tern_scheduler::TokenLogprob;
 
 use crate::http::union::Nullable;
@@ -16,7 +16,7 @@ pub struct ChatLogprobs {
 }
 
 /// A token of a chat answer.
-#[derive(Debug, Clone, Object, Serialize)]
+#[derive(Debug, Clone, Object, Serialize, Deserialize)]
 pub struct ChatTokenLogprob {
     /// Its text; a part of a character is shown as U+FFFD.
     pub token: String,
@@ -29,7 +29,7 @@ pub struct ChatTokenLogprob {
 }
 
 /// An alternative.
-#[derive(Debug, Clone, Object, Serialize)]
+#[derive(Debug, Clone, Object, Serialize, Deserialize)]
 pub struct ChatTopLogprob {
     /// Its text.
     pub token: String,

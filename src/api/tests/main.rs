@@ -18,6 +18,8 @@ mod e_answers; // clients.md E: whole answers, the list of models
 mod f_embeddings; // clients.md F: vectors, their formats, inputs that are refused
 mod failures; // engines that fail or panic, models that cannot be loaded
 mod forms; // response_format and its relatives: what comes out, what is refused by its path
+mod h_responses; // clients.md H: responses, their events in order, what is taken and what is refused
+mod h_stored; // responses that are kept: threads of the page, going on, joining, cancelling, deleting
 mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
 mod loading; // loading on demand, unloading, keep-alive, the memory budget

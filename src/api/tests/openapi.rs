@@ -149,7 +149,7 @@ fn nothing_of_later_versions_of_openapi_is_used() {
 
 #[test]
 fn an_answer_that_may_be_a_stream_lists_both_media_types() {
-    for name in ["POST /v1/chat/completions", "POST /v1/completions"] {
+    for name in ["POST /v1/chat/completions", "POST /v1/completions", "POST /v1/responses", "GET /v1/responses/{id}"] {
         let (_, operation) = operations().find(|(operation, _)| operation == name).unwrap();
         let media: Vec<_> = operation["responses"]["200"]["content"].as_object().unwrap().keys().collect();
         assert_eq!(media, ["application/json", "text/event-stream"], "{name}");

@@ -6,14 +6,14 @@
 use std::{fs, path::Path};
 
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction, backends::FileBackend};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::{assistant, conversation, generating, ids, user};
 use crate::{
-    Comparison, Conversation, ConversationStore, Message, RedbStore, Status, StoreError, conversations,
+    Comparison, Conversation, ConversationStore, Message, RedbStore, Role, Status, StoreError, ToolCall, conversations,
     disk::{Failure, Medium},
     index::Place,
-    tables::{ATTACHMENTS, COMPARISONS, CONVERSATIONS, GENERATING, MESSAGES, META, META_SCHEMA, SCHEMA},
+    tables::{ATTACHMENTS, COMPARISONS, CONVERSATIONS, GENERATING, MESSAGES, META, META_SCHEMA, PLACES, SCHEMA},
     upgrade::{self, Step},
 };
 
@@ -23,16 +23,28 @@ fn folder_with(file: &[u8]) -> tempfile::TempDir {
     folder
 }
 
+fn a_call() -> ToolCall {
+    ToolCall { id: "call_1".to_owned(), name: "rest".to_owned(), arguments: "{}".to_owned() }
+}
+
 #[test]
 #[ignore = "writes a fixture: cargo test -p tern-store write_the_file -- --ignored"]
 fn write_the_file_of_this_version() {
     let folder = tempfile::tempdir().unwrap();
     let store = RedbStore::open(folder.path()).unwrap();
     let one = Conversation { title: "Bread".to_owned(), tags: vec!["kitchen".to_owned()], ..conversation("conv_1") };
+    let mut called = Message { tool_calls: vec![a_call()], ..assistant("msg_5", "msg_1", "", "small") };
+    called.answer.as_mut().unwrap().response = json!({"store": true});
     let messages = [
         user("msg_1", None, "How long does dough rest?"),
         assistant("msg_2", "msg_1", "Overnight.", "small"),
         generating(assistant("msg_3", "msg_1", "An hour", "large")),
+        called,
+        Message {
+            role: Role::Tool,
+            tool_call_id: Some("call_1".to_owned()),
+            ..user("msg_6", Some("msg_5"), "two hours")
+        },
     ];
     store.create(&one, &messages).unwrap();
     store.put_attachment("conv_1", "file_1", b"flour, water").unwrap();
@@ -55,6 +67,22 @@ fn a_file_of_version_1_is_read() {
     assert_eq!(store.comparison("cmp_1").unwrap().id, "cmp_1");
     assert_eq!(store.search("overn", 5).unwrap()[0].message.as_deref(), Some("msg_2"));
     store.put_messages("conv_1", &[user("msg_4", Some("msg_3"), "")], None).unwrap();
+    // What version 1 did not note is known since it was opened.
+    for id in ["msg_1", "msg_3", "msg_4"] {
+        assert_eq!(store.place(id).unwrap(), "conv_1", "{id}");
+    }
+}
+
+#[test]
+fn a_file_of_version_2_is_read() {
+    let folder = folder_with(include_bytes!("files/v2.redb"));
+    let store = RedbStore::open(folder.path()).unwrap();
+    let messages = store.messages("conv_1").unwrap();
+    assert_eq!(ids(&messages), ["msg_1", "msg_2", "msg_3", "msg_5", "msg_6"]);
+    assert_eq!(messages[3].tool_calls, [a_call()]);
+    assert_eq!(messages[3].answer.as_ref().unwrap().response, json!({"store": true}));
+    assert_eq!((messages[4].role, messages[4].tool_call_id.as_deref()), (Role::Tool, Some("call_1")));
+    assert_eq!(store.place("msg_6").unwrap(), "conv_1");
 }
 
 /// Today's tables keep their names and types, or a file that lies on a disk already can no longer be opened.
@@ -68,6 +96,7 @@ fn tables_are_named_as_in_the_readme() {
         ATTACHMENTS.to_string(),
         COMPARISONS.to_string(),
         GENERATING.to_string(),
+        PLACES.to_string(),
     ];
     for name in names {
         let name = name.split('<').next().unwrap();

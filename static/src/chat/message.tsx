@@ -107,6 +107,7 @@ function AnswerView({ message, run }: { message: Message; run: Run | null }) {
       <div class="byline">{message.answer?.model}{run && <StateChip run={run} />}</div>
       {reasoning ? <Thoughts text={reasoning} message={message} run={run} /> : null}
       <AnswerText text={message.content} live={run ? run.text : null} />
+      {message.tool_calls?.map((call) => <div class="plain" key={call.id}>{call.name}({call.arguments})</div>)}
       {!run && <Ending message={message} />}
     </div>
   );

@@ -52,6 +52,9 @@ impl ConversationStore for Disk {
     fn message(&self, conversation: &str, id: &str) -> Result<Message> {
         self.store.message(conversation, id)
     }
+    fn place(&self, message: &str) -> Result<String> {
+        self.store.place(message)
+    }
     fn create(&self, conversation: &Conversation, messages: &[Message]) -> Result<()> {
         self.room()?.create(conversation, messages)
     }

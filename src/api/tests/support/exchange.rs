@@ -124,8 +124,8 @@ impl Event {
     }
 }
 
-/// Reads a stream as strictly as it was written: each block is one `data: ` line, perhaps behind its number, or one
-/// comment, nothing else.
+/// Reads a stream as strictly as it was written: each block is one `data: ` line, perhaps behind its number or its name,
+/// which is its type then, or one comment, nothing else.
 #[track_caller]
 pub fn parse_events(text: &str) -> Vec<Event> {
     numbered_events(text).into_iter().map(|(_, event)| event).collect()
@@ -140,7 +140,15 @@ pub fn numbered_events(text: &str) -> Vec<(Option<u64>, Event)> {
             Some((number, block)) => (Some(number.parse().unwrap()), block),
             None => (None, block),
         };
-        (number, one(block))
+        let (name, block) = match block.strip_prefix("event: ").and_then(|rest| rest.split_once('\n')) {
+            Some((name, block)) => (Some(name), block),
+            None => (None, block),
+        };
+        let event = one(block);
+        if let Some(name) = name {
+            assert_eq!(event.data().map(|data| &data["type"]), Some(&Value::from(name)), "an event's name and type");
+        }
+        (number, event)
     };
     let blocks: Vec<&str> = blocks.split("\n\n").collect();
     return blocks.into_iter().map(event).collect();
