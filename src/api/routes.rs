@@ -10,12 +10,14 @@ use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
+    anthropic::AnthropicApi,
     app::{
         CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, NerApi, OcrApi,
         PullApi, ServerApi, StoreApi, TransferApi,
     },
     docs,
     http::envelope::Envelope,
+    ollama::{OllamaChatApi, OllamaEmbedApi, OllamaModelsApi, OllamaPullApi},
     openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, TokensApi},
     page,
     state::State,
@@ -94,6 +96,10 @@ pub(crate) enum ApiTags {
     Images,
     /// Speech to text
     Audio,
+    /// Anthropic's API: answers to dialogues, counts of their tokens
+    Messages,
+    /// Ollama's API: the same models for its clients
+    Ollama,
     /// Models and quantizations side by side, measured fairly
     Compare,
     /// State of the server
@@ -105,6 +111,7 @@ type Apis = (
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
     (OcrApi, CaptionsApi, AudioApi, NerApi, RerankApi),
+    (AnthropicApi, OllamaChatApi, OllamaEmbedApi, OllamaModelsApi, OllamaPullApi),
     CompareApi,
     ServerApi,
 );
@@ -117,6 +124,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
         (OcrApi(s()), CaptionsApi(s()), AudioApi(s()), NerApi(s()), RerankApi(s())),
+        (AnthropicApi(s()), OllamaChatApi(s()), OllamaEmbedApi(s()), OllamaModelsApi(s()), OllamaPullApi(s())),
         CompareApi(s()),
         ServerApi(s()),
     );

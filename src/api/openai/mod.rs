@@ -2,18 +2,18 @@
 
 mod audio;
 mod audio_types;
-mod chat;
+pub(crate) mod chat;
 mod chat_stream;
-mod chat_types;
-mod completions;
+pub(crate) mod chat_types;
+pub(crate) mod completions;
 mod completions_stream;
-mod embeddings;
-mod images;
+pub(crate) mod embeddings;
+pub(crate) mod images;
 mod languages;
 mod logprobs;
-mod models;
+pub(crate) mod models;
 mod rerank;
-mod sampling;
+pub(crate) mod sampling;
 mod subtitles;
 mod tokens;
 mod usage;
