@@ -33,7 +33,7 @@ impl Dialect {
     /// Reads the path as tolerantly as the router does, and the header that only Anthropic's clients send.
     pub fn of(request: &Request) -> Self {
         let path = request.uri().path();
-        let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).skip_while(|s| *s == "v1").collect();
+        let segments: Vec<&str> = path.split('/').filter(|s| !str::is_empty(s)).skip_while(|s| *s == "v1").collect();
         match segments.as_slice() {
             ["messages"] | ["messages", "count_tokens"] => Self::Anthropic,
             ["models", ..] if request.header("anthropic-version").is_some() => Self::Anthropic,

@@ -74,8 +74,8 @@ pub(crate) fn fill(template: &str, variables: Variables<'_>) -> Result<String, A
 fn unknown(action: &str) -> String {
     let action: String = action.chars().take(60).collect();
     format!(
-        "{{{{ {action} }}}} is not known; known are .System, .Prompt and .Response, with if, else and end; for the model's own \
-         template leave it out"
+        "{{{{ {action} }}}} is not known; known are .System, .Prompt and .Response, with if, else and end; \
+         without a template the model's own is taken"
     )
 }
 
@@ -83,15 +83,16 @@ fn unknown(action: &str) -> String {
 mod tests {
     use super::*;
 
-    const CHATML: &str = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}{{- if .Prompt }}<|im_start|>user\n\
+    const CHATML: &str = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}\
+                          {{- if .Prompt }}<|im_start|>user\n\
                           {{ .Prompt }}<|im_end|>\n{{ end }}<|im_start|>assistant\n{{ .Response }}<|im_end|>\n";
 
     #[test]
     fn variables_and_conditions_are_filled_in_up_to_the_response() {
         let filled = |system, prompt| fill(CHATML, Variables { system, prompt }).unwrap();
         assert_eq!(filled("", "hi"), "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
-        let whole = "<|im_start|>system\nbe brief<|im_end|><|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n";
-        assert_eq!(filled("be brief", "hi").replace(">\n<|im_start|>user", "><|im_start|>user"), whole);
+        let system = "<|im_start|>system\nbe brief<|im_end|>\n";
+        assert_eq!(filled("be brief", "hi"), format!("{system}{}", filled("", "hi")));
         let variables = Variables { system: "", prompt: "{{ .System }}" };
         assert_eq!(
             fill("a {{ if .System }}b{{ else }}c{{ end }} {{- .Prompt -}} d", variables).unwrap(),
