@@ -35,7 +35,7 @@ impl Dialect {
         let path = request.uri().path();
         let segments: Vec<&str> = path.split('/').filter(|s| !str::is_empty(s)).skip_while(|s| *s == "v1").collect();
         match segments.as_slice() {
-            ["messages"] | ["messages", "count_tokens"] => Self::Anthropic,
+            ["messages", ..] => Self::Anthropic,
             ["models", ..] if request.header("anthropic-version").is_some() => Self::Anthropic,
             ["api", rest @ ..] if is_path(rest) => Self::Ollama,
             _ => Self::OpenAi,
@@ -124,8 +124,7 @@ mod tests {
             let request = Request::builder().uri_str(path);
             Dialect::of(&if version { request.header("anthropic-version", "2023-06-01") } else { request }.finish())
         };
-        for path in
-            ["/v1/messages", "/messages", "//v1/v1/messages/", "/v1/messages?beta=true", "/v1/messages/count_tokens"]
+        for path in ["/v1/messages", "/messages", "//v1/v1/messages/", "/v1/messages?beta=true", "/v1/messages/batches"]
         {
             assert_eq!(of(path, false), Dialect::Anthropic, "{path}");
         }
@@ -133,8 +132,7 @@ mod tests {
         for path in ["/api/chat", "/api/tags/", "/api/pull"] {
             assert_eq!(of(path, true), Dialect::Ollama, "{path}");
         }
-        for path in
-            ["/v1/models", "/api/models/pull", "/api/conversations", "/chat", "/v1/messages/batches", "/", "/api"]
+        for path in ["/v1/models", "/api/models/pull", "/api/conversations", "/chat", "/v1/chat/messages", "/", "/api"]
         {
             assert_eq!(of(path, false), Dialect::OpenAi, "{path}");
         }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use tern_registry::{LoadState, ModelStatus};
 
 use crate::{
-    anthropic::{AnthropicModel, AnthropicModels},
-    error::ErrorReply,
-    http::{body::ApiJson, union::any_of_in_answers},
+    anthropic::{AnthropicModel, AnthropicModels, MessagesError},
+    error::ErrorBody,
+    http::{body::ApiJson, dialect::Refused, union::any_of_in_answers},
     ids,
     routes::ApiTags,
     state::{State, beside},
@@ -155,6 +155,11 @@ pub enum ListedModels {
 
 any_of_in_answers!(ListedModels { ModelList, AnthropicModels });
 
+/// An error as its client reads it: described here, and given its shape at the edge.
+pub enum ListedError {}
+
+any_of_in_answers!(ListedError { ErrorBody, MessagesError });
+
 /// A model as its client reads it.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -186,7 +191,7 @@ impl ModelsApi {
         /// Sent by clients of Anthropic, whose shapes they get.
         #[oai(name = "anthropic-version")]
         anthropic: Header<Option<String>>,
-    ) -> Result<ApiJson<ListedModels>, ErrorReply> {
+    ) -> Result<ApiJson<ListedModels>, Refused<ListedError>> {
         let registry = self.0.registry.clone();
         // Listing may read folders and headers.
         let list = beside(move || Ok(registry.list())).await?;
@@ -209,7 +214,7 @@ impl ModelsApi {
         /// Sent by clients of Anthropic, whose shapes they get.
         #[oai(name = "anthropic-version")]
         anthropic: Header<Option<String>>,
-    ) -> Result<ApiJson<ListedModel>, ErrorReply> {
+    ) -> Result<ApiJson<ListedModel>, Refused<ListedError>> {
         let registry = self.0.registry.clone();
         let status = beside(move || Ok(registry.status(&model.0)?)).await?;
         Ok(ApiJson(match anthropic.0 {

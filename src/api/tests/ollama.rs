@@ -283,11 +283,11 @@ async fn a_pull_names_what_it_cannot_find_and_says_why_it_cannot_begin() {
     let exchange = app.post("/api/pull", json!({"name": "qwen2.5:0.5b"})).await;
     let lines = exchange.lines();
     assert_eq!(lines[0], json!({"status": "pulling manifest"}), "{exchange}");
-    assert!(lines.last().unwrap()["error"].as_str().unwrap().contains("offline"), "{exchange}");
+    assert!(lines.last().unwrap()["error"].as_str().unwrap().contains("OFFLINE"), "{exchange}");
     let offline = app.post("/api/pull", json!({"model": "qwen2.5-0.5b:latest", "stream": false})).await;
-    assert!(offline.ollama_error(400).contains("offline"), "{offline}");
+    assert!(offline.ollama_error(400).contains("OFFLINE"), "{offline}");
     let hub = app.post("/api/pull", json!({"model": "hf.co/org/name:Q4_K_M"})).await.ollama_error(400);
-    assert!(hub.contains("offline"), "{hub}");
+    assert!(hub.contains("OFFLINE"), "{hub}");
     app.post("/api/pull", json!({"model": "hf.co/../name:Q4_K_M"})).await.ollama_error(400);
 }
 

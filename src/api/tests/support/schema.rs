@@ -55,10 +55,25 @@ pub fn check_exchange(method: &str, path: &str, exchange: &Exchange) {
 
 /// The schema of the errors of a path.
 pub fn error_of(path: &str) -> &'static str {
-    let ollama = ["version", "tags", "show", "ps", "chat", "generate", "embed", "embeddings", "pull", "delete"];
+    let ollama = [
+        "version",
+        "tags",
+        "show",
+        "ps",
+        "chat",
+        "generate",
+        "embed",
+        "embeddings",
+        "pull",
+        "delete",
+        "create",
+        "push",
+        "copy",
+    ];
     match path.strip_prefix("/api/") {
         Some(rest) if ollama.contains(&rest) => "OllamaError",
         None if path.starts_with("/v1/messages") => "MessagesError",
+        None if path.starts_with("/v1/models") => "ListedError",
         _ => "ErrorBody",
     }
 }
