@@ -102,7 +102,7 @@ impl OllamaModelsApi {
         // A fallback must not be deleted in place of what does not exist.
         let registry = self.0.registry.clone();
         beside(move || {
-            let known = names::spellings(&name).into_iter().find(|name| registry.status(name).is_ok());
+            let known = names::known(&registry, &name);
             Ok(registry.delete(&known.unwrap_or(name), false)?)
         })
         .await?;

@@ -57,21 +57,20 @@ pub(crate) fn has_quantization(file: &str, quantization: &str) -> bool {
     !wanted.is_empty() && file.match_indices(&wanted).any(|(at, _)| ends(at) && begins(at))
 }
 
-/// The model that a name means; without a name, or with an unknown one, the fallback, where there is one.
+/// The model that a name means; without a name, or with an unknown one, the fallback, where there is one. Whatever it
+/// is found by, [`State::find`] gives it: what else that checks holds here too.
 pub(crate) async fn find(state: &State, name: Option<&str>) -> Result<ModelStatus, ApiError> {
-    if let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) {
-        let (registry, wanted) = (state.registry.clone(), name.to_owned());
-        // Looking for it may read folders and headers.
-        if let Some(status) = beside(move || Ok(known(&registry, &wanted))).await? {
-            return Ok(status);
-        }
-    }
-    state.find(name).await
+    let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) else { return state.find(None).await };
+    let (registry, wanted) = (state.registry.clone(), name.to_owned());
+    // Looking for it may read folders and headers.
+    let known = beside(move || Ok(known(&registry, &wanted))).await?;
+    state.find(Some(known.as_deref().unwrap_or(name))).await
 }
 
-fn known(registry: &Registry, name: &str) -> Option<ModelStatus> {
+/// The id of the model that a name means.
+pub(crate) fn known(registry: &Registry, name: &str) -> Option<String> {
     if let Some(status) = spellings(name).iter().find_map(|name| registry.status(name).ok()) {
-        return Some(status);
+        return Some(status.entry.id);
     }
     let (repository, quantization) = repository(name)?;
     let is_it = |name: &str| {
@@ -79,10 +78,11 @@ fn known(registry: &Registry, name: &str) -> Option<ModelStatus> {
         name == repository && quantization.is_none()
             || file.is_some_and(|file| quantization.is_none_or(|q| has_quantization(file, q)))
     };
-    registry.list().into_iter().find(|status| {
+    let found = registry.list().into_iter().find(|status| {
         let entry = &status.entry;
         is_it(&entry.id) || entry.aliases.iter().any(|alias| is_it(alias))
-    })
+    });
+    found.map(|status| status.entry.id)
 }
 
 #[cfg(test)]

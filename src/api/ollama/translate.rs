@@ -161,7 +161,7 @@ impl Settings {
             top_p: options.top_p.or(Some(0.9)),
             min_p: options.min_p,
             typical_p: options.typical_p,
-            repeat_penalty: options.repeat_penalty.or(Some(1.1)),
+            repeat_penalty: options.repeat_penalty,
             repeat_last_n: options.repeat_last_n,
             presence_penalty: options.presence_penalty,
             frequency_penalty: options.frequency_penalty,

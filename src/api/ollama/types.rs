@@ -198,8 +198,8 @@ pub enum OllamaThink {
 
 any_of!(OllamaThink { bool, String });
 
-/// Settings of a generation. What is not given has Ollama's defaults, where they matter: temperature 0.8, `top_k` 40,
-/// `top_p` 0.9, `repeat_penalty` 1.1.
+/// Settings of a generation. What is not given has Ollama's defaults: temperature 0.8, `top_k` 40, `top_p` 0.9; but no
+/// penalty for repeating, which spoils JSON and calls.
 #[derive(Debug, Default, Object, Serialize, Deserialize)]
 #[oai(skip_serializing_if_is_none)]
 #[serde(default)]
@@ -231,7 +231,7 @@ pub struct OllamaOptions {
     /// Texts that end the answer.
     #[oai(nullable)]
     pub stop: Option<Strings>,
-    /// Makes tokens seen lately less likely; 1 is off.
+    /// Makes tokens seen lately less likely. Default 1: off.
     #[oai(nullable)]
     pub repeat_penalty: Option<f64>,
     /// How many tokens back `repeat_penalty` looks; -1 the whole context. Default 64.

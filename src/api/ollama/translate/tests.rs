@@ -73,7 +73,7 @@ fn chat(settings: Value) -> Result<Translated, ApiError> {
 fn options_have_ollamas_defaults_and_its_ways_to_say_none() {
     let plain = chat(json!({})).unwrap().chat;
     let chosen = (plain.temperature, plain.top_k, plain.top_p, plain.repeat_penalty);
-    assert_eq!(chosen, (Some(0.8), Some(40), Some(0.9), Some(1.1)));
+    assert_eq!(chosen, (Some(0.8), Some(40), Some(0.9), None));
     assert_eq!((plain.max_tokens, plain.seed, plain.response_format), (None, None, None));
     let none = chat(json!({"options": {"num_predict": -1, "seed": -1}, "format": ""})).unwrap().chat;
     assert_eq!((none.max_tokens, none.seed, none.response_format), (None, None, None));
