@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
-use tern_chat::{Answer, Thinking, TurnEvent, TurnRequest, gather};
+use tern_chat::{Answered, Thinking, TurnEvent, TurnRequest, gather};
 use tern_engine::tasks::Image;
 use tern_registry::{Lease, ModelStatus};
-use tern_scheduler::Summary;
 
 use crate::{
     error::ApiError,
@@ -68,15 +67,17 @@ impl Translated {
     }
 }
 
-/// Waits for the end of a turn with one answer.
+/// Waits for the end of a turn.
 ///
 /// # Errors
 /// What the turn failed with.
-pub(crate) async fn whole(mut events: TurnEvents) -> Result<(Answer, Summary), ApiError> {
+pub(crate) async fn whole(mut events: TurnEvents) -> Result<Answered, ApiError> {
     let mut answers = Vec::new();
     while let Some(event) = events.next().await {
         match event? {
-            TurnEvent::End { summary, .. } => return Ok((answers.pop().unwrap_or_default(), summary)),
+            TurnEvent::End { summary, reasoning_tokens } => {
+                return Ok(Answered { answers, summary, reasoning_tokens });
+            }
             event => gather(&mut answers, event),
         }
     }

@@ -23,7 +23,8 @@ pub struct MessagesAnswer {
     pub model: String,
     /// What it says, thinks and calls, in that order; empty in the first event of a stream.
     pub content: Vec<MessagesAnswerBlock>,
-    /// `end_turn`, `max_tokens`, `stop_sequence` or `tool_use`; null in the first event of a stream.
+    /// `end_turn`, `max_tokens`, `stop_sequence`, `tool_use` or `model_context_window_exceeded`; null in the first event of
+    /// a stream.
     #[oai(nullable)]
     pub stop_reason: Option<String>,
     /// The text that ended it, if one of the request's did.
@@ -87,21 +88,32 @@ pub struct MessagesUsage {
     pub cache_read_input_tokens: u32,
     /// Tokens generated.
     pub output_tokens: u32,
+    /// What they were for: at the end.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_tokens_details: Option<MessagesOutputTokens>,
+}
+
+/// What generated tokens were for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Object, Serialize)]
+pub struct MessagesOutputTokens {
+    /// Tokens of thinking.
+    pub thinking_tokens: u32,
 }
 
 impl MessagesUsage {
     /// Of an answer that has ended.
-    pub(crate) fn new(summary: &Summary) -> Self {
-        Self::of_prompt(summary.prompt_tokens, summary.cached_tokens, summary.completion_tokens)
+    pub(crate) fn new(summary: &Summary, thinking_tokens: u32) -> Self {
+        Self {
+            output_tokens: summary.completion_tokens,
+            output_tokens_details: Some(MessagesOutputTokens { thinking_tokens }),
+            ..Self::of_prompt(summary.prompt_tokens, summary.cached_tokens)
+        }
     }
 
-    pub(crate) fn of_prompt(prompt: u32, cached: u32, output: u32) -> Self {
-        Self {
-            input_tokens: prompt.saturating_sub(cached),
-            cache_creation_input_tokens: 0,
-            cache_read_input_tokens: cached,
-            output_tokens: output,
-        }
+    /// Before a token of the answer.
+    pub(crate) fn of_prompt(prompt: u32, cached: u32) -> Self {
+        Self { input_tokens: prompt.saturating_sub(cached), cache_read_input_tokens: cached, ..Self::default() }
     }
 }
 

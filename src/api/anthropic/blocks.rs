@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
-use tern_chat::{Answer, TurnEvent};
+use tern_chat::{Answered, TurnEvent};
 use tern_scheduler::{FinishReason, PrefillProgress, Summary};
 
 use super::answer_types::*;
@@ -14,19 +14,23 @@ use crate::{http::union::Nullable, ids};
 pub(crate) struct Frame {
     pub id: String,
     pub model: String,
+    /// Most tokens that the request allows.
+    pub max_tokens: u32,
     /// Texts of the request that end an answer: a template may have others, which clients know nothing of.
     pub stop_sequences: Vec<String>,
 }
 
 impl Frame {
-    pub fn new(model: String, stop_sequences: Vec<String>) -> Self {
-        Self { id: ids::new("msg_"), model, stop_sequences }
+    pub fn new(model: String, max_tokens: u32, stop_sequences: Vec<String>) -> Self {
+        Self { id: ids::new("msg_"), model, max_tokens, stop_sequences }
     }
 
     /// An answer in one piece.
-    pub fn answer(&self, answer: Answer, summary: &Summary) -> MessagesAnswer {
+    pub fn answer(&self, answered: Answered) -> MessagesAnswer {
+        let Answered { mut answers, summary, reasoning_tokens } = answered;
+        let answer = answers.pop().unwrap_or_default();
         let calls = answer.tool_calls.len() as u32;
-        let (stop_reason, stop_sequence) = self.end(answer.finish.as_ref(), calls);
+        let (stop_reason, stop_sequence) = self.end(answer.finish.as_ref(), calls, &summary);
         let thinking = answer.reasoning.filter(|text| !text.is_empty()).map(MessagesAnswerBlock::thinking);
         let text = (!answer.text.is_empty()).then(|| MessagesAnswerBlock::text(answer.text));
         let tools = answer.tool_calls.into_iter().map(|call| {
@@ -38,7 +42,7 @@ impl Frame {
             content: thinking.into_iter().chain(text).chain(tools).collect(),
             stop_reason: Some(stop_reason),
             stop_sequence,
-            ..self.empty(MessagesUsage::new(summary))
+            ..self.empty(MessagesUsage::new(&summary, reasoning_tokens))
         }
     }
 
@@ -55,8 +59,11 @@ impl Frame {
         }
     }
 
-    fn end(&self, reason: Option<&FinishReason>, calls: u32) -> (String, Option<String>) {
+    fn end(&self, reason: Option<&FinishReason>, calls: u32, summary: &Summary) -> (String, Option<String>) {
         let (reason, text) = match reason {
+            Some(FinishReason::Length) if summary.completion_tokens < self.max_tokens => {
+                ("model_context_window_exceeded", None)
+            }
             Some(FinishReason::Length) => ("max_tokens", None),
             _ if calls > 0 => ("tool_use", None),
             Some(FinishReason::Stop(Some(text))) if self.stop_sequences.contains(text) => {
@@ -83,14 +90,14 @@ pub(crate) struct Blocks {
     open: Option<Open>,
     /// Index of the block that is open, or of the next one.
     index: u32,
-    end: (String, Option<String>),
+    /// Why the answer ended, and how many tools it called.
+    end: (Option<FinishReason>, u32),
     ready: VecDeque<MessagesEvent>,
 }
 
 impl Blocks {
     pub fn new(frame: Frame) -> Self {
-        let end = frame.end(None, 0);
-        Self { frame, begun: false, open: None, index: 0, end, ready: VecDeque::new() }
+        Self { frame, begun: false, open: None, index: 0, end: (None, 0), ready: VecDeque::new() }
     }
 
     /// The next event that is ready.
@@ -120,9 +127,9 @@ impl Blocks {
             }
             TurnEvent::Finish { reason, tool_calls, .. } => {
                 self.close();
-                self.end = self.frame.end(Some(&reason), tool_calls);
+                self.end = (Some(reason), tool_calls);
             }
-            TurnEvent::End { summary, .. } => self.finish(&summary),
+            TurnEvent::End { summary, reasoning_tokens } => self.finish(&summary, reasoning_tokens),
             // The stream has it as its error.
             TurnEvent::Failed(_) => {}
         }
@@ -134,7 +141,7 @@ impl Blocks {
             return;
         }
         self.begun = true;
-        let usage = progress.map(|p| MessagesUsage::of_prompt(p.total, p.cached, 0)).unwrap_or_default();
+        let usage = progress.map(|p| MessagesUsage::of_prompt(p.total, p.cached)).unwrap_or_default();
         let message = Some(self.frame.empty(usage));
         self.ready.push_back(MessagesEvent { message, ..MessagesEvent::new("message_start") });
     }
@@ -168,10 +175,11 @@ impl Blocks {
         self.index += 1;
     }
 
-    fn finish(&mut self, summary: &Summary) {
+    fn finish(&mut self, summary: &Summary, reasoning_tokens: u32) {
         self.begin(None);
         self.close();
-        let (stop_reason, stop_sequence) = self.end.clone();
+        let (reason, calls) = &self.end;
+        let (stop_reason, stop_sequence) = self.frame.end(reason.as_ref(), *calls, summary);
         let delta = MessagesDelta {
             stop_reason: Some(stop_reason),
             stop_sequence: Some(Nullable(stop_sequence)),
@@ -179,7 +187,7 @@ impl Blocks {
         };
         self.ready.push_back(MessagesEvent {
             delta: Some(delta),
-            usage: Some(MessagesUsage::new(summary)),
+            usage: Some(MessagesUsage::new(summary, reasoning_tokens)),
             ..MessagesEvent::new("message_delta")
         });
         self.ready.push_back(MessagesEvent::new("message_stop"));

@@ -61,9 +61,9 @@ impl AnthropicApi {
     ) -> Result<MessagesResponse, Refused<MessagesError>> {
         let mut request = request.0;
         let is_stream = request.stream.take().unwrap_or(false);
-        if request.max_tokens.is_none() {
+        let Some(max_tokens) = request.max_tokens else {
             return Err(ApiError::invalid("max_tokens", "max_tokens is missing; it bounds the answer").into());
-        }
+        };
         let stop_sequences = request.stop_sequences.clone().unwrap_or_default();
         let Request { mut translated, places, ignored } = translate(request)?;
         // The first event tells how large the prompt is.
@@ -71,13 +71,12 @@ impl AnthropicApi {
         let answer = async {
             translated.check(&self.0)?;
             let model = self.0.find(translated.chat.model.as_deref()).await?;
-            let frame = Frame::new(model.entry.id.clone(), stop_sequences);
+            let frame = Frame::new(model.entry.id.clone(), max_tokens, stop_sequences);
             let events = translated.begin(&self.0, model, id.0.0.clone()).await?;
             if is_stream {
                 return Ok(MessagesReply::Stream(EventStream::alive_by(frames(events, frame), ping())));
             }
-            let (answer, summary) = whole(events).await?;
-            Ok(MessagesReply::Json(ApiJson(frame.answer(answer, &summary))))
+            Ok(MessagesReply::Json(ApiJson(frame.answer(whole(events).await?))))
         };
         let answer = answer.await.map_err(|error| places.restore(error))?;
         Ok(MessagesResponse::Ok(answer, (!ignored.is_empty()).then(|| ignored.join(", "))))

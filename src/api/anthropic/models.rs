@@ -32,6 +32,12 @@ pub struct AnthropicModel {
     pub display_name: String,
     /// When its file was last changed.
     pub created_at: String,
+    /// `active`.
+    pub lifecycle: String,
+    /// Most tokens of a prompt, with this server's settings.
+    pub max_input_tokens: u32,
+    /// Most tokens of an answer: what the prompt leaves of the same.
+    pub max_tokens: u32,
 }
 
 impl From<ModelStatus> for AnthropicModel {
@@ -42,6 +48,9 @@ impl From<ModelStatus> for AnthropicModel {
             display_name: entry.info.name.unwrap_or_else(|| entry.id.clone()),
             created_at: crate::ids::timestamp(entry.modified),
             id: entry.id,
+            lifecycle: "active".into(),
+            max_input_tokens: status.context_length,
+            max_tokens: status.context_length,
         }
     }
 }

@@ -4,6 +4,7 @@ use futures_util::stream;
 use poem::web::Data;
 use poem_openapi::{ApiResponse, OpenApi, ResponseContent};
 use serde_json::Value;
+use tern_chat::Answered;
 use tern_registry::ModelStatus;
 
 use super::{
@@ -31,7 +32,7 @@ use crate::{
 pub(crate) struct OllamaChatApi(pub State);
 
 /// An answer, or its lines.
-enum Answered<L> {
+enum Reply<L> {
     Whole(L),
     Lines(JsonLines<L>),
 }
@@ -111,8 +112,8 @@ impl OllamaChatApi {
             asked.answer(events, frame).await
         };
         let content = match answer.await.map_err(restore)? {
-            Answered::Whole(answer) => ChatContent::Json(ApiJson(answer)),
-            Answered::Lines(lines) => ChatContent::Lines(lines),
+            Reply::Whole(answer) => ChatContent::Json(ApiJson(answer)),
+            Reply::Lines(lines) => ChatContent::Lines(lines),
         };
         Ok(OllamaChatResponse::Ok(content, ignored))
     }
@@ -175,8 +176,8 @@ impl OllamaChatApi {
             asked.answer(events.0, events.1).await
         };
         let content = match answer.await.map_err(restore)? {
-            Answered::Whole(answer) => TextContent::Json(ApiJson(answer)),
-            Answered::Lines(lines) => TextContent::Lines(lines),
+            Reply::Whole(answer) => TextContent::Json(ApiJson(answer)),
+            Reply::Lines(lines) => TextContent::Lines(lines),
         };
         Ok(OllamaTextResponse::Ok(content, ignored))
     }
@@ -210,7 +211,7 @@ impl Asked<'_> {
     }
 
     /// Loads or unloads the model: there is nothing to answer.
-    async fn nothing<L: Line>(&self) -> Result<Answered<L>, ApiError> {
+    async fn nothing<L: Line>(&self) -> Result<Reply<L>, ApiError> {
         let (model, frame) = self.model().await?;
         let reason = if frame.unload {
             let registry = self.state.registry.clone();
@@ -222,20 +223,20 @@ impl Asked<'_> {
         };
         let line = frame.nothing(reason);
         if !self.stream {
-            return Ok(Answered::Whole(line));
+            return Ok(Reply::Whole(line));
         }
         let only = ndjson::line(&line);
-        Ok(Answered::Lines(JsonLines::new(stream::once(async { only }), &line)))
+        Ok(Reply::Lines(JsonLines::new(stream::once(async { only }), &line)))
     }
 
-    async fn answer<L: Line>(&self, events: TurnEvents, frame: Frame) -> Result<Answered<L>, ApiError> {
+    async fn answer<L: Line>(&self, events: TurnEvents, frame: Frame) -> Result<Reply<L>, ApiError> {
         if self.stream {
             let silence = frame.line::<L>(Said::default());
-            return Ok(Answered::Lines(JsonLines::new(lines::<L>(events, frame), &silence)));
+            return Ok(Reply::Lines(JsonLines::new(lines::<L>(events, frame), &silence)));
         }
-        let (answer, summary) = whole(events).await?;
-        let answer = frame.answer(answer, &summary);
+        let Answered { mut answers, summary, .. } = whole(events).await?;
+        let answer = frame.answer(answers.pop().unwrap_or_default(), &summary);
         frame.over();
-        Ok(Answered::Whole(answer))
+        Ok(Reply::Whole(answer))
     }
 }

@@ -1,10 +1,10 @@
 use serde_json::json;
-use tern_chat::{ToolCall, TurnDelta};
+use tern_chat::{Answer, ToolCall, TurnDelta};
 
 use super::*;
 
 fn frame() -> Frame {
-    Frame { id: "msg_1".into(), model: "echo".into(), stop_sequences: vec!["END".into()] }
+    Frame { id: "msg_1".into(), model: "echo".into(), max_tokens: 7, stop_sequences: vec!["END".into()] }
 }
 
 fn delta(text: &str) -> TurnDelta {
@@ -44,7 +44,7 @@ const SUMMARY: Summary = Summary {
 fn stream(events: Vec<TurnEvent>) -> Vec<Value> {
     let mut blocks = Blocks::new(frame());
     let mut written = Vec::new();
-    for event in events.into_iter().chain([TurnEvent::End { summary: SUMMARY, reasoning_tokens: 0 }]) {
+    for event in events.into_iter().chain([TurnEvent::End { summary: SUMMARY, reasoning_tokens: 2 }]) {
         blocks.push(event);
         while let Some(event) = blocks.pop() {
             written.push(serde_json::to_value(event).unwrap());
@@ -90,6 +90,7 @@ fn thinking_text_and_calls_are_blocks_one_behind_the_other() {
     });
     let mut usage_at_end = usage.clone();
     usage_at_end["output_tokens"] = 7.into();
+    usage_at_end["output_tokens_details"] = json!({"thinking_tokens": 2});
     let tool = |id: &str, name: &str| json!({"type": "tool_use", "id": id, "name": name, "input": {}});
     let expected = [
         json!({"type": "message_start", "message": message}),
@@ -136,6 +137,9 @@ fn why_an_answer_ended_is_told_in_anthropics_words() {
     // A text that ends answers of a template is not one of the client's.
     assert_eq!(reason(stop("User:"), 0), ("end_turn".into(), None));
     assert_eq!(reason(FinishReason::Length, 0), ("max_tokens".into(), None));
+    let roomy = Frame { max_tokens: 100, ..frame() };
+    let end = roomy.end(Some(&FinishReason::Length), 0, &SUMMARY);
+    assert_eq!(end.0, "model_context_window_exceeded", "it is the context that was full");
     // Cut off in a call: it must not be carried out.
     assert_eq!(reason(FinishReason::Length, 1), ("max_tokens".into(), None));
 }
@@ -150,7 +154,8 @@ fn a_whole_answer_has_its_blocks_in_the_same_order() {
         finish: Some(FinishReason::Stop(None)),
         ..Answer::default()
     };
-    let whole = serde_json::to_value(frame().answer(answer, &SUMMARY)).unwrap();
+    let answered = |answers| Answered { answers, summary: SUMMARY, reasoning_tokens: 2 };
+    let whole = serde_json::to_value(frame().answer(answered(vec![answer]))).unwrap();
     let expected = json!([
         {"type": "thinking", "thinking": "thought", "signature": ""},
         {"type": "text", "text": "text"},
@@ -159,6 +164,6 @@ fn a_whole_answer_has_its_blocks_in_the_same_order() {
     ]);
     assert_eq!(whole["content"], expected);
     assert_eq!((&whole["stop_reason"], &whole["usage"]["input_tokens"]), (&json!("tool_use"), &json!(6)));
-    let silent = frame().answer(Answer::default(), &SUMMARY);
+    let silent = frame().answer(answered(Vec::new()));
     assert_eq!((silent.content.len(), silent.stop_reason.as_deref()), (0, Some("end_turn")));
 }
