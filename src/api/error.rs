@@ -1,11 +1,12 @@
 //! The one place where an error becomes a status and OpenAI's JSON.
 //!
-//! Every body is exactly `{"error": {"message", "type", "param", "code"}}`. The matches are exhaustive, with no
-//! wildcard arm: a new domain error cannot reach users undecided.
+//! Every body is exactly `{"error": {"message", "type", "param", "code"}}`; requests of other dialects get theirs at
+//! the edge (`http/dialect.rs`). The matches are exhaustive, with no wildcard arm: a new domain error cannot reach
+//! users undecided.
 
 use poem::{Response, http::StatusCode};
 use poem_openapi::{ApiResponse, Object, error::ParseParamError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tern_catalog::PullError;
 use tern_chat::TurnError;
 use tern_compare::CompareError;
@@ -18,14 +19,14 @@ use tern_store::StoreError;
 use crate::http::body::ApiJson;
 
 /// What every error looks like.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// The error.
     pub error: ErrorObject,
 }
 
 /// What went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ErrorObject {
     /// What happened, with the values that matter.
     pub message: String,

@@ -4,17 +4,20 @@
 //! Read [`app`] for the routes, `openai/chat.rs` for a dialect at work, `error.rs` for what errors look like, and
 //! `http/` for what lies under every endpoint.
 
+mod anthropic;
 mod app;
 mod docs;
 mod error;
 mod http;
 mod ids;
 mod metrics;
+mod ollama;
 mod openai;
 mod page;
 mod routes;
 mod state;
 mod tasks;
+mod translated;
 mod turns;
 
 pub use http::server::Server;

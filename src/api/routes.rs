@@ -10,12 +10,14 @@ use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 
 use crate::{
+    anthropic::AnthropicApi,
     app::{
         CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, NerApi, OcrApi,
         PullApi, ServerApi, StoreApi, TransferApi,
     },
     docs,
     http::envelope::Envelope,
+    ollama::{OllamaChatApi, OllamaEmbedApi, OllamaModelsApi, OllamaPullApi},
     openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, ResponsesApi, TokensApi},
     page,
     state::State,
@@ -96,6 +98,10 @@ pub(crate) enum ApiTags {
     Images,
     /// Speech to text
     Audio,
+    /// Anthropic's API: answers to dialogues, counts of their tokens
+    Messages,
+    /// Ollama's API: the same models for its clients
+    Ollama,
     /// Models and quantizations side by side, measured fairly
     Compare,
     /// State of the server
@@ -107,6 +113,7 @@ type Apis = (
     (LoadingApi, PullApi, CatalogApi, DeletingApi),
     (ConversationsApi, MessagesApi, TransferApi, StoreApi),
     (OcrApi, CaptionsApi, AudioApi, NerApi, RerankApi),
+    (AnthropicApi, OllamaChatApi, OllamaEmbedApi, OllamaModelsApi, OllamaPullApi),
     CompareApi,
     ServerApi,
 );
@@ -119,6 +126,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (LoadingApi(s()), PullApi(s()), CatalogApi(s()), DeletingApi(s())),
         (ConversationsApi(s()), MessagesApi(s()), TransferApi(s()), StoreApi(s())),
         (OcrApi(s()), CaptionsApi(s()), AudioApi(s()), NerApi(s()), RerankApi(s())),
+        (AnthropicApi(s()), OllamaChatApi(s()), OllamaEmbedApi(s()), OllamaModelsApi(s()), OllamaPullApi(s())),
         CompareApi(s()),
         ServerApi(s()),
     );

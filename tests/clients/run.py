@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the official OpenAI clients, and checks of the bare protocol, against the real server.
+"""Runs the official clients of OpenAI, Anthropic and Ollama, and checks of the bare protocol, against the real server.
 
     make clients                                  everything
-    .venv/bin/python tests/clients/run.py node    one suite: protocol, python3, python2, node, readme
+    .venv/bin/python tests/clients/run.py node    one suite: protocol, python3, python2, dialects, node, readme
     .venv/bin/python tests/clients/run.py protocol -k b30
                                                   what follows the suite's name goes to pytest (or node --test)
     TERN_URL=http://... TERN_BINARY=...           test a running server, another binary
@@ -35,6 +35,7 @@ def suites():
         "protocol": [openai3, *PYTEST, str(HERE / "protocol")],
         "python3": [openai3, *PYTEST, str(HERE / "python")],
         "python2": [openai2, *PYTEST, str(HERE / "python")],
+        "dialects": [openai3, *PYTEST, str(HERE / "dialects")],
         "node": ["node", "--test", *node],
         "readme": [openai3, *PYTEST, str(HERE / "readme")],
     }
@@ -55,7 +56,8 @@ def main():
         server = support.Server()
         environment["TERN_URL"] = server.url
     # No client may be led elsewhere by a developer's settings.
-    environment = {key: value for key, value in environment.items() if not key.startswith("OPENAI_")}
+    others = ("OPENAI_", "ANTHROPIC_", "OLLAMA_")
+    environment = {key: value for key, value in environment.items() if not key.startswith(others)}
     results = []
     for name, command in chosen.items():
         print(f"\n== {name}", flush=True)

@@ -29,7 +29,7 @@ pub(crate) use loading::LoadingApi;
 pub(crate) use messages::MessagesApi;
 pub(crate) use ner::NerApi;
 pub(crate) use ocr::OcrApi;
-pub(crate) use pull::PullApi;
+pub(crate) use pull::{PullApi, PullStep, steps};
 pub(crate) use server::ServerApi;
 pub(crate) use store::StoreApi;
 pub(crate) use transfer::{TransferApi, an_export};

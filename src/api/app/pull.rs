@@ -101,7 +101,18 @@ impl Drop for CancelOnDrop {
     }
 }
 
-fn frames(registry: Registry, reference: Reference) -> impl Stream<Item = Bytes> + Send + 'static {
+/// A step of a download; the last one is `Done` or `Failed`.
+pub(crate) enum PullStep {
+    /// Bytes have come, or another stage has begun.
+    Progress(Progress),
+    /// It is there, under this id.
+    Done { last: Option<Progress>, model: String },
+    /// It is not.
+    Failed(PullError),
+}
+
+/// The steps of a download, a few a second at most. Dropping the stream stops it.
+pub(crate) fn steps(registry: Registry, reference: Reference) -> impl Stream<Item = PullStep> + Send + 'static {
     let (sender, receiver) = unbounded_channel();
     let cancel = Cancel::default();
     let guard = CancelOnDrop(cancel.clone());
@@ -115,26 +126,33 @@ fn frames(registry: Registry, reference: Reference) -> impl Stream<Item = Bytes>
     let state = Some((receiver, registry, guard, None));
     stream::unfold(state, |state| async move {
         let (mut receiver, registry, guard, last) = state?;
-        match next(&mut receiver, last).await {
-            Some(Ok(progress)) => {
-                let frame = sse::data(&event(&progress, None));
-                Some((vec![frame], Some((receiver, registry, guard, Some(progress)))))
+        match next(&mut receiver, last).await? {
+            Ok(progress) => {
+                Some((PullStep::Progress(progress.clone()), Some((receiver, registry, guard, Some(progress)))))
             }
-            Some(Err((last, Ok(path)))) => {
+            Err((last, Ok(path))) => {
                 let file = path.clone();
                 // Reads the folders.
                 let id = tokio::task::spawn_blocking(move || registry.id_of_file(&file)).await.unwrap_or_default();
                 // A file no engine of this build can run is on disk all the same.
-                let id = id.unwrap_or_else(|| path.display().to_string());
-                let frame =
-                    last.map(|progress| sse::data(&PullEvent { status: "done".into(), ..event(&progress, Some(id)) }));
-                Some((frame.into_iter().chain([sse::done()]).collect(), None))
+                let model = id.unwrap_or_else(|| path.display().to_string());
+                Some((PullStep::Done { last, model }, None))
             }
-            Some(Err((_, Err(error)))) => Some((vec![sse::failure(&error.into())], None)),
-            None => None,
+            Err((_, Err(error))) => Some((PullStep::Failed(error), None)),
         }
     })
-    .flat_map(stream::iter)
+}
+
+fn frames(registry: Registry, reference: Reference) -> impl Stream<Item = Bytes> + Send + 'static {
+    let frames = |step| match step {
+        PullStep::Progress(progress) => vec![sse::data(&event(&progress, None))],
+        PullStep::Done { last, model } => {
+            let done = |progress| sse::data(&PullEvent { status: "done".into(), ..event(&progress, Some(model)) });
+            last.map(done).into_iter().chain([sse::done()]).collect()
+        }
+        PullStep::Failed(error) => vec![sse::failure(&error.into())],
+    };
+    steps(registry, reference).flat_map(move |step| stream::iter(frames(step)))
 }
 
 /// The newest progress (older ones are skipped) after a short pause, or the end.

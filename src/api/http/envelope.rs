@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     ApiConfig,
     error::{ApiError, shape},
-    http::body::BodyLimit,
+    http::{body::BodyLimit, dialect::Dialect},
     page,
 };
 
@@ -74,10 +74,15 @@ impl<E: Endpoint> Endpoint for Envelope<E> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let origin = request.headers().get(header::ORIGIN).cloned();
         let started = Instant::now();
+        let dialect = Dialect::of(&request);
         request.set_data(RequestId(id.clone()));
-        let mut response = self.answer(request, origin.clone()).instrument(span.clone()).await;
+        let response = self.answer(request, origin.clone()).instrument(span.clone()).await;
+        let mut response = dialect.shape(response, &id).await;
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&id) {
+            if dialect == Dialect::Anthropic {
+                headers.insert("request-id", value.clone());
+            }
             headers.insert("x-request-id", value);
         }
         if let Some(origin) = origin {

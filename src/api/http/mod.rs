@@ -2,10 +2,12 @@
 //! requests (ids, hosts, origins, paths).
 
 pub(crate) mod body;
+pub(crate) mod dialect;
 pub(crate) mod download;
 pub(crate) mod envelope;
 pub(crate) mod fetch;
 pub(crate) mod lenient;
+pub(crate) mod ndjson;
 pub(crate) mod server;
 pub(crate) mod shown;
 pub(crate) mod sse;

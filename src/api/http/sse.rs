@@ -26,6 +26,9 @@ use crate::error::ApiError;
 /// How long a stream may be silent.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// What a silent stream sends: a comment.
+const COMMENT: &[u8] = b": keep-alive\n\n";
+
 /// `data: {json}`.
 pub(crate) fn data(value: &impl Serialize) -> Bytes {
     let mut frame = Vec::with_capacity(256);
@@ -37,7 +40,7 @@ pub(crate) fn data(value: &impl Serialize) -> Bytes {
     frame.into()
 }
 
-/// `event: NAME` and `data: {json}`.
+/// `event: NAME` and `data: {json}`, for clients that go by the name.
 pub(crate) fn named(name: &str, value: &impl Serialize) -> Bytes {
     let mut frame = format!("event: {name}\n").into_bytes();
     frame.extend_from_slice(&data(value));
@@ -66,12 +69,18 @@ pub(crate) fn done() -> Bytes {
 /// description does.
 pub struct EventStream<T> {
     frames: BoxStream<'static, Bytes>,
+    alive: Bytes,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T> EventStream<T> {
     pub(crate) fn new(frames: impl Stream<Item = Bytes> + Send + 'static) -> Self {
-        Self { frames: frames.boxed(), of: PhantomData }
+        Self::alive_by(frames, Bytes::from_static(COMMENT))
+    }
+
+    /// With a sign of life of its own, where clients look for more than bytes.
+    pub(crate) fn alive_by(frames: impl Stream<Item = Bytes> + Send + 'static, alive: Bytes) -> Self {
+        Self { frames: frames.boxed(), alive, of: PhantomData }
     }
 }
 
@@ -89,7 +98,7 @@ impl<T: Type> Payload for EventStream<T> {
 
 impl<T: Send> IntoResponse for EventStream<T> {
     fn into_response(self) -> Response {
-        let frames = KeepAlive { frames: self.frames, silence: Box::pin(sleep(KEEP_ALIVE)) };
+        let frames = KeepAlive::new(self.frames, self.alive);
         Response::builder()
             .content_type("text/event-stream")
             .header("cache-control", "no-cache")
@@ -98,10 +107,17 @@ impl<T: Send> IntoResponse for EventStream<T> {
     }
 }
 
-/// Adds comments to a silent stream. The timer starts anew with each frame.
-struct KeepAlive {
+/// Adds signs of life to a silent stream. The timer starts anew with each frame.
+pub(crate) struct KeepAlive {
     frames: BoxStream<'static, Bytes>,
+    alive: Bytes,
     silence: Pin<Box<Sleep>>,
+}
+
+impl KeepAlive {
+    pub fn new(frames: BoxStream<'static, Bytes>, alive: Bytes) -> Self {
+        Self { frames, alive, silence: Box::pin(sleep(KEEP_ALIVE)) }
+    }
 }
 
 impl Stream for KeepAlive {
@@ -116,7 +132,7 @@ impl Stream for KeepAlive {
                 if this.silence.as_mut().poll(context).is_pending() {
                     return Poll::Pending;
                 }
-                Bytes::from_static(b": keep-alive\n\n")
+                this.alive.clone()
             }
         };
         this.silence.as_mut().reset(Instant::now() + KEEP_ALIVE);
@@ -136,9 +152,9 @@ mod tests {
             sleep(Duration::from_secs(25)).await;
             done()
         });
-        let frames = KeepAlive { frames: slow.boxed(), silence: Box::pin(sleep(KEEP_ALIVE)) };
+        let frames = KeepAlive::new(slow.boxed(), Bytes::from_static(COMMENT));
         let frames: Vec<_> = frames.map(|frame| frame.unwrap_or_default()).collect().await;
-        let comment = Bytes::from_static(b": keep-alive\n\n");
+        let comment = Bytes::from_static(COMMENT);
         assert_eq!(frames, [comment.clone(), comment, done()]);
     }
 }

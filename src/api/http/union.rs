@@ -11,8 +11,8 @@ use poem_openapi::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// Describes `$name` to the API description as any of the listed types.
-macro_rules! any_of {
+/// Describes `$name`, which is only ever sent, to the API description as any of the listed types.
+macro_rules! any_of_in_answers {
     ($name:ident { $($ty:ty),+ $(,)? }) => {
         impl ::poem_openapi::types::Type for $name {
             const IS_REQUIRED: bool = true;
@@ -45,6 +45,13 @@ macro_rules! any_of {
                 Box::new(::std::iter::once(self))
             }
         }
+    };
+}
+
+/// The same for what is also part of a request.
+macro_rules! any_of {
+    ($name:ident { $($ty:ty),+ $(,)? }) => {
+        $crate::http::union::any_of_in_answers!($name { $($ty),+ });
 
         // The derive for objects wants these to exist; bodies are parsed by serde and never come here.
         impl ::poem_openapi::types::ParseFromJSON for $name {
@@ -61,7 +68,7 @@ macro_rules! any_of {
     };
 }
 
-pub(crate) use any_of;
+pub(crate) use {any_of, any_of_in_answers};
 
 /// A value or null where it stands in a list: the schema of a plain `Option` there does not say that null is possible.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -297,7 +297,7 @@ impl CompletionsApi {
 }
 
 /// Refuses what cannot be honoured, before a model is loaded for it.
-fn check(request: &CompletionRequest) -> Result<(), ApiError> {
+pub(crate) fn check(request: &CompletionRequest) -> Result<(), ApiError> {
     if request.prompt.is_none() {
         return Err(ApiError::invalid("prompt", "prompt is missing"));
     }

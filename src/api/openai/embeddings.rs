@@ -137,7 +137,7 @@ impl EmbeddingsApi {
     }
 }
 
-async fn embed(state: &State, request: EmbeddingRequest) -> Result<EmbeddingList, ApiError> {
+pub(crate) async fn embed(state: &State, request: EmbeddingRequest) -> Result<EmbeddingList, ApiError> {
     let Some(input) = request.input else {
         return Err(ApiError::invalid("input", "input is missing"));
     };

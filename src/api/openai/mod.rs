@@ -2,20 +2,20 @@
 
 mod audio;
 mod audio_types;
-mod chat;
+pub(crate) mod chat;
 mod chat_stream;
-mod chat_types;
-mod completions;
+pub(crate) mod chat_types;
+pub(crate) mod completions;
 mod completions_stream;
-mod embeddings;
+pub(crate) mod embeddings;
 mod forms;
-mod images;
+pub(crate) mod images;
 mod languages;
 mod logprobs;
-mod models;
+pub(crate) mod models;
 mod rerank;
 mod responses;
-mod sampling;
+pub(crate) mod sampling;
 mod subtitles;
 mod thinking;
 mod tokens;

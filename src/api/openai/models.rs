@@ -1,13 +1,17 @@
 //! `GET /v1/models` and `GET /v1/models/{model}`.
 
-use poem_openapi::{Object, OpenApi, param::Path};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path},
+};
 use serde::Serialize;
 use tern_engine::Capability;
 use tern_registry::{LoadState, ModelStatus};
 
 use crate::{
-    error::ErrorReply,
-    http::body::ApiJson,
+    anthropic::{AnthropicModel, AnthropicModels, MessagesError},
+    error::ErrorBody,
+    http::{body::ApiJson, dialect::Refused, union::any_of_in_answers},
     ids,
     routes::ApiTags,
     state::{State, beside},
@@ -146,6 +150,35 @@ impl From<ModelStatus> for Model {
     }
 }
 
+/// The list as its client reads it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ListedModels {
+    /// OpenAI's.
+    OpenAi(ModelList),
+    /// Anthropic's.
+    Anthropic(AnthropicModels),
+}
+
+any_of_in_answers!(ListedModels { ModelList, AnthropicModels });
+
+/// An error as its client reads it: described here, and given its shape at the edge.
+pub enum ListedError {}
+
+any_of_in_answers!(ListedError { ErrorBody, MessagesError });
+
+/// A model as its client reads it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ListedModel {
+    /// OpenAI's.
+    OpenAi(Box<Model>),
+    /// Anthropic's.
+    Anthropic(AnthropicModel),
+}
+
+any_of_in_answers!(ListedModel { Model, AnthropicModel });
+
 /// An id to try the description with.
 fn an_id() -> String {
     "tern-guide".into()
@@ -157,14 +190,23 @@ pub(crate) struct ModelsApi(pub State);
 impl ModelsApi {
     /// List the models
     ///
-    /// Every model this server can run, in memory or not: the first request loads it.
+    /// Every model this server can run, in memory or not: the first request loads it. Clients of Anthropic, which send
+    /// `anthropic-version`, get it in its shape.
     #[oai(path = "/models", method = "get", operation_id = "listModels")]
-    async fn list(&self) -> Result<ApiJson<ModelList>, ErrorReply> {
+    async fn list(
+        &self,
+        /// Sent by clients of Anthropic, whose shapes they get.
+        #[oai(name = "anthropic-version")]
+        anthropic: Header<Option<String>>,
+    ) -> Result<ApiJson<ListedModels>, Refused<ListedError>> {
         let registry = self.0.registry.clone();
         // Listing may read folders and headers.
         let list = beside(move || Ok(registry.list())).await?;
+        if anthropic.0.is_some() {
+            return Ok(ApiJson(ListedModels::Anthropic(AnthropicModels::new(list))));
+        }
         let data: Vec<Model> = list.into_iter().map(Into::into).collect();
-        Ok(ApiJson(ModelList { object: "list".into(), models: data.clone(), data }))
+        Ok(ApiJson(ListedModels::OpenAi(ModelList { object: "list".into(), models: data.clone(), data })))
     }
 
     /// Show a model
@@ -176,9 +218,15 @@ impl ModelsApi {
         /// Model id, as `GET /v1/models` lists them.
         #[oai(example = "an_id")]
         model: Path<String>,
-    ) -> Result<ApiJson<Model>, ErrorReply> {
+        /// Sent by clients of Anthropic, whose shapes they get.
+        #[oai(name = "anthropic-version")]
+        anthropic: Header<Option<String>>,
+    ) -> Result<ApiJson<ListedModel>, Refused<ListedError>> {
         let registry = self.0.registry.clone();
         let status = beside(move || Ok(registry.status(&model.0)?)).await?;
-        Ok(ApiJson(status.into()))
+        Ok(ApiJson(match anthropic.0 {
+            Some(_) => ListedModel::Anthropic(status.into()),
+            None => ListedModel::OpenAi(Box::new(status.into())),
+        }))
     }
 }

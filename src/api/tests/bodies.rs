@@ -42,7 +42,12 @@ async fn bodies_that_are_no_object_are_refused_on_every_route() {
     assert!(routes.len() >= 8, "{routes:?}");
     for path in routes {
         for body in ["", " \n", "[]", "null", "5", "\"text\"", "hello", "\u{feff}{}"] {
-            app.send(Method::POST, path, &[], body).await.refused(400, "invalid_body", None);
+            let exchange = app.send(Method::POST, path, &[], body).await;
+            match schema::error_of(path) {
+                "ErrorBody" => drop(exchange.refused(400, "invalid_body", None)),
+                // Its shape is checked with every exchange.
+                _ => assert_eq!(exchange.status, 400, "{exchange}"),
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod support; // the app in this process, exchanges, event streams, the descripti
 
 mod a_http; // clients.md A: errors, headers and paths as clients need them
 mod answers; // answers in conversations: streams, joining, stopping, going on, branches, failures
+mod anthropic; // clients.md I: messages, their streams, errors in their shape
 mod audio; // recordings in forms: five formats, events, what is refused
 mod b_streams; // clients.md B: the frames of a stream, to the byte
 mod bodies; // request bodies that are no JSON, the wrong JSON, or too much of it
@@ -24,6 +25,7 @@ mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
 mod loading; // loading on demand, unloading, keep-alive, the memory budget
 mod models; // ids, tokens, rendered prompts, health, metrics, catalogue
+mod ollama; // Ollama's API: lines, models, texts, vectors, downloads
 mod openapi; // the description itself, and its examples
 mod page; // the page: its views, its headers, and that the API is never mistaken for it
 mod parameters; // values out of range, prompts that do not fit, models that cannot do it

@@ -70,6 +70,40 @@ impl Exchange {
         parse_events(&self.body)
     }
 
+    /// The values of a stream of lines.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<Value> {
+        assert_eq!(self.status, 200, "{self}");
+        assert_eq!(self.header("content-type"), Some("application/x-ndjson"), "{self}");
+        let text = self.body.strip_suffix('\n').unwrap_or_else(|| panic!("the stream breaks off: {self}"));
+        let value = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        text.split('\n').map(value).collect()
+    }
+
+    /// The JSON of every event of a stream without a last word of its own, as Anthropic's.
+    #[track_caller]
+    pub fn named_events(&self) -> Vec<Value> {
+        self.events().into_iter().filter_map(|event| event.data().cloned()).collect()
+    }
+
+    /// The text of an error in Ollama's shape.
+    #[track_caller]
+    pub fn ollama_error(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{self}");
+        self.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {self}")).to_owned()
+    }
+
+    /// The kind and the message of an error in Anthropic's shape.
+    #[track_caller]
+    pub fn anthropic_error(&self, status: u16, kind: &str) -> String {
+        assert_eq!(self.status, status, "{self}");
+        let body = self.json();
+        check_anthropic_error(&body).unwrap_or_else(|reason| panic!("{reason}: {self}"));
+        assert_eq!(body["error"]["type"], kind, "{self}");
+        assert_eq!(body["request_id"].as_str(), self.header("request-id"), "{self}");
+        body["error"]["message"].as_str().unwrap().to_owned()
+    }
+
     /// The JSON of every event of a stream that ends as it should.
     #[track_caller]
     pub fn chunks(&self) -> Vec<Value> {
@@ -87,6 +121,29 @@ impl Exchange {
         let mine = choices.filter(|choice| choice["index"] == index);
         mine.filter_map(|choice| choice["delta"]["content"].as_str().or(choice["text"].as_str())).collect()
     }
+}
+
+/// Whether an error has the shape of its path, or of the client that sent `anthropic-version`.
+pub fn check_error_of(path: &str, exchange: &Exchange) -> Result<(), String> {
+    let body = exchange.json();
+    match super::schema::error_of(path) {
+        "OllamaError" if body["error"].is_string() && body.as_object().is_some_and(|body| body.len() == 1) => Ok(()),
+        "OllamaError" => Err(format!("not {{\"error\": text}} alone: {body}")),
+        "MessagesError" => check_anthropic_error(&body),
+        _ if exchange.request.contains("anthropic-version") => check_anthropic_error(&body),
+        _ => check_error(&body),
+    }
+}
+
+/// Whether a body is exactly `{"type": "error", "error": {"type", "message"}, "request_id"}`.
+fn check_anthropic_error(body: &Value) -> Result<(), String> {
+    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
+    let expected = ["type", "error", "request_id"].map(str::to_owned).to_vec();
+    let inner = ["type", "message"].map(str::to_owned).to_vec();
+    if body["type"] != "error" || keys(body) != Some(expected) || keys(&body["error"]) != Some(inner) {
+        return Err(format!("not an error as Anthropic's clients know it: {body}"));
+    }
+    Ok(())
 }
 
 /// Whether a body is exactly `{"error": {"message", "type", "param", "code"}}`.
@@ -125,7 +182,7 @@ impl Event {
 }
 
 /// Reads a stream as strictly as it was written: each block is one `data: ` line, perhaps behind its number or its name,
-/// which is its type then, or one comment, nothing else.
+/// which is its type, or one comment, nothing else.
 #[track_caller]
 pub fn parse_events(text: &str) -> Vec<Event> {
     numbered_events(text).into_iter().map(|(_, event)| event).collect()
@@ -140,14 +197,11 @@ pub fn numbered_events(text: &str) -> Vec<(Option<u64>, Event)> {
             Some((number, block)) => (Some(number.parse().unwrap()), block),
             None => (None, block),
         };
-        let (name, block) = match block.strip_prefix("event: ").and_then(|rest| rest.split_once('\n')) {
-            Some((name, block)) => (Some(name), block),
-            None => (None, block),
+        let Some((name, block)) = block.strip_prefix("event: ").and_then(|rest| rest.split_once('\n')) else {
+            return (number, one(block));
         };
         let event = one(block);
-        if let Some(name) = name {
-            assert_eq!(event.data().map(|data| &data["type"]), Some(&Value::from(name)), "an event's name and type");
-        }
+        assert_eq!(event.data().map(|data| &data["type"]), Some(&Value::from(name)), "its name is another: {block}");
         (number, event)
     };
     let blocks: Vec<&str> = blocks.split("\n\n").collect();

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::exchange::{Event, Exchange, check_error};
+use super::exchange::{Event, Exchange, check_error_of};
 
 /// The description, as it is committed.
 pub static DESCRIPTION: LazyLock<Value> =
@@ -19,7 +19,7 @@ pub fn check_exchange(method: &str, path: &str, exchange: &Exchange) {
     let content_type = essence(exchange.header("content-type").unwrap_or_default());
     if exchange.status >= 400 {
         assert_eq!(content_type, "application/json", "content type of an error: {exchange}");
-        check_error(&exchange.json()).unwrap_or_else(|reason| panic!("{reason}: {exchange}"));
+        check_error_of(path, exchange).unwrap_or_else(|reason| panic!("{reason}: {exchange}"));
     }
     let Some(operation) = operation else { return };
     let response = &operation["responses"][exchange.status.to_string()];
@@ -28,7 +28,7 @@ pub fn check_exchange(method: &str, path: &str, exchange: &Exchange) {
     let Some((_, media)) = described.into_iter().find(|(media, _)| essence(media) == content_type) else {
         panic!("content type {content_type:?} is not described: {exchange}")
     };
-    let error = &DESCRIPTION["components"]["schemas"]["ErrorBody"];
+    let error = &DESCRIPTION["components"]["schemas"][error_of(path)];
     match content_type.as_str() {
         "application/json" => {
             let value = exchange.json();
@@ -37,11 +37,44 @@ pub fn check_exchange(method: &str, path: &str, exchange: &Exchange) {
         "text/event-stream" => {
             for event in exchange.events() {
                 let Event::Data(data) = event else { continue };
-                let schema = if data.get("error").is_some() { error } else { &media["schema"] };
+                // Of Anthropic's streams an error is an event as the others.
+                let fails = data.get("error").is_some() && data.get("type").is_none();
+                let schema = if fails { error } else { &media["schema"] };
                 check(schema, &data, "").unwrap_or_else(|reason| panic!("{reason} in {data}: {exchange}"));
             }
         }
+        "application/x-ndjson" => {
+            for line in exchange.lines() {
+                let schema = if line.get("error").is_some() { error } else { &media["schema"] };
+                check(schema, &line, "").unwrap_or_else(|reason| panic!("{reason} in {line}: {exchange}"));
+            }
+        }
         _ => {}
+    }
+}
+
+/// The schema of the errors of a path.
+pub fn error_of(path: &str) -> &'static str {
+    let ollama = [
+        "version",
+        "tags",
+        "show",
+        "ps",
+        "chat",
+        "generate",
+        "embed",
+        "embeddings",
+        "pull",
+        "delete",
+        "create",
+        "push",
+        "copy",
+    ];
+    match path.strip_prefix("/api/") {
+        Some(rest) if ollama.contains(&rest) => "OllamaError",
+        None if path.starts_with("/v1/messages") => "MessagesError",
+        None if path.starts_with("/v1/models") => "ListedError",
+        _ => "ErrorBody",
     }
 }
 
