@@ -9,7 +9,9 @@ mod docs;
 mod error;
 mod http;
 mod ids;
+mod keys;
 mod metrics;
+mod names;
 mod openai;
 mod page;
 mod routes;
@@ -17,5 +19,10 @@ mod state;
 mod tasks;
 mod turns;
 
-pub use http::server::Server;
+pub use http::{
+    server::Server,
+    tls::{Tls, TlsError},
+};
+pub use keys::{KeyHash, KeyScope, KeySettings, NewKey};
+pub use names::Alias;
 pub use routes::{ApiConfig, Services, app, openapi_json};

@@ -22,6 +22,7 @@ mod reasoning;
 mod splitter;
 mod support;
 pub mod template;
+mod truncation;
 mod turn;
 mod types;
 

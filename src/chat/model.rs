@@ -175,7 +175,8 @@ impl ChatModel {
     /// # Errors
     /// As [`ChatModel::render`], and `TurnError::Generate` when the scheduler refuses the request.
     pub fn start(&self, scheduler: &Scheduler, turn: TurnRequest) -> Result<Turn, TurnError> {
-        let rendered = self.render(&turn)?;
+        let (rendered, dropped) = self.fit(&turn, scheduler.limits().context_length)?;
+        let prompt_tokens = rendered.tokens.len() as u32;
         let generation = turn.generation;
         let mut stop = generation.stop;
         stop.extend(rendered.stop);
@@ -196,7 +197,8 @@ impl ChatModel {
             use_cache: generation.use_cache,
         };
         let events = scheduler.submit(request)?;
-        Ok(Turn::new(events, TurnEvents::new(self.reasoning.clone(), rendered.opening, self.tokenizer.clone())))
+        let translated = TurnEvents::new(self.reasoning.clone(), rendered.opening, self.tokenizer.clone());
+        Ok(Turn::new(events, translated, prompt_tokens, dropped))
     }
 
     fn plain(&self, turn: &TurnRequest, messages: &[Message], escaper: &mut Escaper<'_>) -> Result<String, TurnError> {

@@ -101,6 +101,6 @@ impl ServerApi {
     /// Times to first token and between tokens, queue, prefill and decode tokens, cache hits, memory, by model.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
     async fn metrics(&self) -> Metrics {
-        Metrics::Text(PlainText(metrics::render(&self.0.registry)))
+        Metrics::Text(PlainText(metrics::render(&self.0.registry, &self.0.keys.used())))
     }
 }

@@ -132,6 +132,18 @@ pub struct ChatRequest {
     /// Refused: use `tool_choice`.
     #[oai(nullable)]
     pub function_call: Option<Value>,
+    /// What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest turns,
+    /// never instructions nor the last message of the person. How many messages went is in `truncated_messages` of the answer
+    /// (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
+    #[oai(nullable)]
+    pub truncation: Option<String>,
+    /// At most 16 pairs of texts, keys of at most 64 characters and values of at most 512. Accepted and named in
+    /// `x-ignored-params`: answers are not stored.
+    #[oai(nullable)]
+    pub metadata: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub user: Option<Value>,
     /// `["text"]`.
     #[oai(nullable)]
     pub modalities: Option<Vec<String>>,
@@ -194,6 +206,9 @@ pub struct StreamOptions {
     /// Send a last chunk with the token counts.
     #[oai(nullable)]
     pub include_usage: Option<bool>,
+    /// Accepted: nothing is added to hide the length of what is sent.
+    #[oai(nullable)]
+    pub include_obfuscation: Option<bool>,
 }
 
 /// Who speaks.
@@ -332,6 +347,10 @@ pub struct ChatCompletion {
     pub system_fingerprint: String,
     /// Times.
     pub timings: Timings,
+    /// How many messages were left out because of `truncation: "auto"`, if any.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated_messages: Option<u32>,
 }
 
 /// One answer.
@@ -395,6 +414,10 @@ pub struct ChatChunk {
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_progress: Option<PromptProgress>,
+    /// How many messages were left out because of `truncation: "auto"`, if any: with `finish_reason`.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated_messages: Option<u32>,
 }
 
 /// What is new in one answer.

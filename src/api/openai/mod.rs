@@ -12,6 +12,7 @@ mod images;
 mod languages;
 mod logprobs;
 mod models;
+mod parameters;
 mod rerank;
 mod sampling;
 mod subtitles;

@@ -4,10 +4,12 @@ use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;
 use tern_registry::{LoadState, ModelStatus};
 
+use super::parameters;
 use crate::{
     error::ErrorReply,
     http::body::ApiJson,
     ids,
+    keys::Caller,
     routes::ApiTags,
     state::{State, beside},
 };
@@ -36,6 +38,10 @@ pub struct Model {
     pub owned_by: String,
     /// Other names it answers to.
     pub aliases: Vec<String>,
+    /// Of an entry that only is another name (`--alias`): the id of the model that answers.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<String>,
     /// Most tokens a request may have, with this server's settings.
     pub context_length: u32,
     /// The same by vLLM's name.
@@ -52,6 +58,15 @@ pub struct Model {
     pub memory: ModelMemory,
     /// What its file says.
     pub meta: ModelMeta,
+    /// Parameters of requests that it honours (of `GET /v1/models/{model}` only).
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supported_parameters: Option<Vec<String>>,
+    /// Parameters that are accepted and change nothing with it; answers name them in `x-ignored-params` (of
+    /// `GET /v1/models/{model}` only).
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored_parameters: Option<Vec<String>>,
 }
 
 /// Whether a model is in memory.
@@ -113,6 +128,7 @@ impl From<ModelStatus> for Model {
             created: ids::seconds(entry.modified),
             owned_by: "tern".into(),
             aliases: entry.aliases,
+            alias_of: None,
             context_length,
             max_model_len: context_length,
             capabilities: entry.info.capabilities.iter().map(|capability| capability.name().to_owned()).collect(),
@@ -135,7 +151,16 @@ impl From<ModelStatus> for Model {
                 n_embd: entry.info.hidden_size,
                 license: entry.info.license,
             },
+            supported_parameters: None,
+            ignored_parameters: None,
         }
+    }
+}
+
+impl Model {
+    /// An entry for another name of a model.
+    fn under(self, name: &str) -> Self {
+        Self { id: name.to_owned(), alias_of: Some(self.id), aliases: Vec::new(), ..self }
     }
 }
 
@@ -150,19 +175,33 @@ pub(crate) struct ModelsApi(pub State);
 impl ModelsApi {
     /// List the models
     ///
-    /// Every model this server can run, in memory or not: the first request loads it.
+    /// Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of them
+    /// (`--alias`), with `alias_of`.
     #[oai(path = "/models", method = "get", operation_id = "listModels")]
     async fn list(&self) -> Result<ApiJson<ModelList>, ErrorReply> {
-        let registry = self.0.registry.clone();
+        let (state, caller) = (self.0.clone(), Caller::current());
         // Listing may read folders and headers.
-        let list = beside(move || Ok(registry.list())).await?;
-        let data: Vec<Model> = list.into_iter().map(Into::into).collect();
+        let data = beside(move || {
+            let models = state.registry.list().into_iter().filter(|model| caller.may_ask(&model.entry));
+            let mut data: Vec<Model> = models.map(Into::into).collect();
+            for alias in state.config.aliases.iter().filter(|alias| !alias.is_pattern()) {
+                // A model of this very name answers itself; one that is missing answers nobody.
+                let is_model = data.iter().any(|model| model.id == alias.name || model.aliases.contains(&alias.name));
+                if let Some(model) = state.registry.status(&alias.model).ok().filter(|_| !is_model)
+                    && caller.may_ask(&model.entry)
+                {
+                    data.push(Model::from(model).under(&alias.name));
+                }
+            }
+            Ok(data)
+        })
+        .await?;
         Ok(ApiJson(ModelList { object: "list".into(), models: data.clone(), data }))
     }
 
     /// Show a model
     ///
-    /// The id may hold slashes, encoded (`%2F`) or not.
+    /// With the parameters that it honours. The id may hold slashes, encoded (`%2F`) or not.
     #[oai(path = "/models/:model", method = "get", operation_id = "retrieveModel")]
     async fn retrieve(
         &self,
@@ -170,8 +209,17 @@ impl ModelsApi {
         #[oai(example = "an_id")]
         model: Path<String>,
     ) -> Result<ApiJson<Model>, ErrorReply> {
-        let registry = self.0.registry.clone();
-        let status = beside(move || Ok(registry.status(&model.0)?)).await?;
-        Ok(ApiJson(status.into()))
+        let (state, caller) = (self.0.clone(), Caller::current());
+        let model = beside(move || {
+            let status = state.named(&model.0)?;
+            caller.check_model(&status.entry)?;
+            let (supported, ignored) = parameters::of_model(&status.entry.info.capabilities);
+            let is_itself = status.entry.answers_to(&model.0);
+            let found = Model::from(status);
+            let found = if is_itself { found } else { found.under(&model.0) };
+            Ok(Model { supported_parameters: Some(supported), ignored_parameters: Some(ignored), ..found })
+        })
+        .await?;
+        Ok(ApiJson(model))
     }
 }
