@@ -16,11 +16,11 @@ impl Alias {
     }
 }
 
-/// The model that `name` stands for: an alias of this very name, or else the first pattern that it fits.
+/// The model that `name` stands for: an alias of this very name, or else the longest pattern that it fits.
 pub(crate) fn resolve<'a>(aliases: &'a [Alias], name: &str) -> Option<&'a str> {
     let exact = aliases.iter().find(|alias| alias.name == name);
-    let pattern = || aliases.iter().find(|alias| alias.is_pattern() && fits(&alias.name, name));
-    exact.or_else(pattern).map(|alias| alias.model.as_str())
+    let patterns = || aliases.iter().filter(|alias| alias.is_pattern() && fits(&alias.name, name));
+    exact.or_else(|| patterns().max_by_key(|alias| alias.name.len())).map(|alias| alias.model.as_str())
 }
 
 /// Whether `name` fits a pattern, in which `*` stands for any text.
@@ -57,11 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_wins_over_a_pattern_and_an_earlier_pattern_over_a_later_one() {
+    fn a_name_wins_over_a_pattern_and_a_longer_pattern_over_a_shorter_one() {
         let alias = |name: &str, model: &str| Alias { name: name.into(), model: model.into() };
         let aliases = [alias("gpt-*", "a"), alias("gpt-4*", "b"), alias("gpt-4o", "c")];
         assert_eq!(resolve(&aliases, "gpt-4o"), Some("c"));
-        assert_eq!(resolve(&aliases, "gpt-4"), Some("a"));
+        assert_eq!(resolve(&aliases, "gpt-4"), Some("b"));
+        assert_eq!(resolve(&aliases, "gpt-3"), Some("a"));
         assert_eq!(resolve(&aliases, "claude"), None);
     }
 }

@@ -18,12 +18,16 @@ mod f_embeddings; // clients.md F: vectors, their formats, inputs that are refus
 mod failures; // engines that fail or panic, models that cannot be loaded
 mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
+mod keys; // keys: scopes, limits, counting, models of their own
 mod loading; // loading on demand, unloading, keep-alive, the memory budget
 mod models; // ids, tokens, rendered prompts, health, metrics, catalogue
+mod names; // other names of models; parameters that are honoured and ignored
 mod openapi; // the description itself, and its examples
 mod page; // the page: its views, its headers, and that the API is never mistaken for it
 mod parameters; // values out of range, prompts that do not fit, models that cannot do it
 mod pictures; // text in images, captions: forms and JSON, images that are none, models that are not there
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
 mod tasks; // names in texts, relevance
+mod tls; // TLS: both versions of HTTP, a certificate that is replaced
+mod truncation; // dialogues that are shortened; fields that only clients care for
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full
