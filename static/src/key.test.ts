@@ -14,9 +14,6 @@ beforeEach(() => {
   });
   vi.stubGlobal("location", { protocol: "https:" });
   vi.stubGlobal("document", {
-    get cookie() {
-      return cookies.length > 0 ? cookies.at(-1)!.split(";")[0] : "";
-    },
     set cookie(text: string) {
       cookies.push(text);
     },

@@ -8,7 +8,7 @@ import { keep, recall } from "./lib/keep";
 export const keyWanted = signal<"missing" | "wrong" | null>(null);
 
 let key = recall("key");
-showToBrowser();
+if (key !== null) showToBrowser();
 
 /** The header of a request. */
 export function authorization(): Record<string, string> {
@@ -33,7 +33,5 @@ export function giveKey(text: string): void {
 function showToBrowser(): void {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   const gone = key === null ? "; Max-Age=0" : "";
-  if (key !== null || document.cookie.includes("tern_key=")) {
-    document.cookie = `tern_key=${key ?? ""}; Path=/api; SameSite=Strict${secure}${gone}`;
-  }
+  document.cookie = `tern_key=${key ?? ""}; Path=/api; SameSite=Strict${secure}${gone}`;
 }

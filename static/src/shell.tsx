@@ -108,11 +108,11 @@ function Banner() {
 /** Asks for the key of a server that wants one. */
 function KeyForm({ wrong }: { wrong: boolean }) {
   return (
-    <form class="banner bad key" role="alert" onSubmit={(event) => {
+    <form class="banner bad key" onSubmit={(event) => {
       event.preventDefault();
       giveKey((event.currentTarget as HTMLFormElement).querySelector("input")!.value);
     }}>
-      <label for="key">{wrong ? m.key.wrong : m.key.missing}</label>
+      <label for="key"><span role="alert">{wrong ? m.key.wrong : m.key.missing}</span></label>
       <input id="key" type="password" autocomplete="current-password" required />
       <button type="submit" class="button small">{m.key.give}</button>
     </form>

@@ -12,7 +12,7 @@ if (!process.env.MOCK && !process.env.TERN_URL) {
       await page.goto(server.url);
       const asked = page.locator(".banner.key");
       await asked.getByText("This server wants a key").waitFor();
-      await asked.getByRole("textbox").or(asked.locator("input")).first().fill("tern-wrong-key");
+      await asked.locator("input").fill("tern-wrong-key");
       await asked.getByRole("button").click();
       await asked.getByText("does not know this key").waitFor();
       await asked.locator("input").fill("tern-secret-key");
