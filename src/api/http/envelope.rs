@@ -165,7 +165,8 @@ fn preflight(headers: &HeaderMap) -> Response {
 }
 
 /// Routes that people call without `/v1`.
-const PREFIXED: [&str; 7] = ["chat", "completions", "embeddings", "models", "tokenize", "detokenize", "messages"];
+const PREFIXED: [&str; 8] =
+    ["chat", "completions", "embeddings", "models", "tokenize", "detokenize", "tokenizer_info", "messages"];
 
 /// The path as it was meant: no double or trailing slash, `/v1` where it was forgotten or doubled, and a model id with
 /// slashes as one segment. `None` when it is fine.

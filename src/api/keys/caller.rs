@@ -1,7 +1,8 @@
 //! Who asks, for whatever runs for a request.
 //!
 //! It is kept with the task that answers, not handed from function to function: every dialect would have to pass it on,
-//! and one that forgot would be open. What goes on behind the handler (a stream) takes it along when it begins.
+//! and one that forgot would be open. What goes on behind the handler (a stream) takes its [`Meter`] along when it begins; a
+//! task that is spawned for a request runs in `Caller::current().scope(...)`.
 
 use std::{future::Future, sync::Arc};
 
