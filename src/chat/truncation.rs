@@ -49,20 +49,22 @@ impl ChatModel {
 
 /// What may be left out, the oldest first, as ranges of messages. Instructions in a range stay all the same.
 fn units(messages: &[Message]) -> Vec<Range<usize>> {
-    let is = |role: Role| move |message: &Message| message.role == role;
-    let last_user = messages.iter().rposition(is(Role::User)).unwrap_or(0);
+    let last_user = messages.iter().rposition(|message| message.role == Role::User);
     let first = messages.iter().position(|message| message.role != Role::System).unwrap_or(messages.len());
     let mut units = Vec::new();
-    let mut from = first.min(last_user);
-    for at in first..=last_user {
-        if at > from && messages[at].role == Role::User {
-            units.push(from..at);
-            from = at;
+    if let Some(last) = last_user {
+        let mut from = first.min(last);
+        for (at, message) in messages.iter().enumerate().take(last + 1).skip(first) {
+            if at > from && message.role == Role::User {
+                units.push(from..at);
+                from = at;
+            }
         }
     }
     // Steps of the last turn, but for the newest: the model goes on from there.
-    let mut from = last_user + 1;
-    for (at, message) in messages.iter().enumerate().skip(last_user + 2) {
+    let start = last_user.map_or(first, |last| last + 1);
+    let mut from = start;
+    for (at, message) in messages.iter().enumerate().skip(start + 1) {
         if message.role == Role::Assistant {
             units.push(from..at);
             from = at;
@@ -101,10 +103,13 @@ mod tests {
         check("suauau", &[1..3, 3..5]);
         check("suatattuau", &[1..7, 7..9]);
         // The model spoke first.
-        check("saou".replace('o', "t").as_str(), &[1..3]);
+        check("satu", &[1..3]);
         // An agent: the newest step stays.
         check("suatattat", &[2..4, 4..7]);
         check("uaua", &[0..2]);
+        // Nobody asked anything.
+        check("satat", &[1..3]);
+        check("atat", &[0..2]);
         check("sa", &[]);
         check("s", &[]);
     }

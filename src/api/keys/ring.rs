@@ -1,8 +1,11 @@
 //! All keys of a server: finding that of a request, and letting it in or not.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::StreamExt;
@@ -88,7 +91,7 @@ impl Key {
     }
 
     /// Lets a request to a model in.
-    fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, Response> {
+    fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, Box<Response>> {
         let name = &self.settings.name;
         if let Some(Err(wait)) = self.tokens.as_ref().map(Limit::check) {
             let limit = self.settings.tokens_per_minute.unwrap_or_default();
@@ -100,7 +103,7 @@ impl Key {
             Some(Err(_)) => {
                 let limit = self.settings.max_concurrent.unwrap_or_default();
                 let message = format!("the key \"{name}\" has {limit} requests running, which is its limit");
-                return Err(self.refuse(std::time::Duration::from_secs(1), message));
+                return Err(self.refuse(Duration::from_secs(1), message));
             }
         };
         if let Some(Err(wait)) = self.requests.as_ref().map(Limit::take) {
@@ -111,7 +114,7 @@ impl Key {
         Ok(place)
     }
 
-    fn refuse(&self, wait: std::time::Duration, why: String) -> Response {
+    fn refuse(&self, wait: Duration, why: String) -> Box<Response> {
         self.counts.refused.fetch_add(1, Ordering::Relaxed);
         let ms = wait.as_millis().max(1) as u64;
         let message = format!("{why}; try again in {:.1} s", ms as f64 / 1000.0);
@@ -120,7 +123,7 @@ impl Key {
         headers.insert(header::RETRY_AFTER, ms.div_ceil(1000).into());
         headers.insert("retry-after-ms", ms.into());
         self.show(headers);
-        response
+        response.into()
     }
 
     /// The limits in headers, under OpenAI's names.

@@ -118,8 +118,8 @@ pub struct TokenizerInfo {
 }
 
 /// A model to try the description with.
-fn a_model() -> String {
-    "tern-guide".into()
+fn a_model() -> Option<String> {
+    Some("tern-guide".into())
 }
 
 pub(crate) struct TokensApi(pub State);
