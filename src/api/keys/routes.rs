@@ -51,7 +51,7 @@ pub(crate) fn need(method: &Method, path: &str) -> Need {
             // Only what is answered: a title or a branch costs nothing.
             ["api", "conversations", rest @ ..] => matches!(rest.last(), Some(&("messages" | "answer" | "continue"))),
             ["api", "compare", rest @ ..] => matches!(rest.last(), None | Some(&"rerun")),
-            _ => !matches!(segments.last(), Some(&("cancel" | "stop"))),
+            _ => !matches!(segments.last(), Some(&("cancel" | "stop" | "show"))),
         };
     Need::Key { scope: KeyScope::Chat, counts }
 }
@@ -125,9 +125,13 @@ mod tests {
             assert!(counts("POST", path), "{path}");
             assert!(!counts("GET", path), "{path}");
         }
-        for path in
-            ["/api/conversations", "/api/conversations/c/title", "/api/compare/x/stop", "/v1/responses/r/cancel"]
-        {
+        for path in [
+            "/api/conversations",
+            "/api/conversations/c/title",
+            "/api/compare/x/stop",
+            "/v1/responses/r/cancel",
+            "/api/show",
+        ] {
             assert!(!counts("POST", path), "{path}");
         }
         assert!(!counts("PATCH", "/api/conversations/c"));

@@ -311,7 +311,10 @@ async fn a_key_may_be_for_some_models_only() {
 
 #[tokio::test]
 async fn the_description_says_where_a_key_goes() {
-    let description = App::start().get("/openapi.json").await.ok();
+    let app = App::start();
+    let shown = app.get("/docs/").await.body;
+    assert!(shown.contains("securitySchemes"), "Swagger UI has no place for a key");
+    let description = app.get("/openapi.json").await.ok();
     assert_eq!(description["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     assert_eq!(description["security"][0], json!({}), "none is needed where the server has none");
     for (path, item) in description["paths"].as_object().unwrap() {
