@@ -38,7 +38,7 @@ fn a_new_key_opens_the_server_whose_file_has_its_lines() {
 fn a_key_of_the_environment_may_do_everything_and_is_shown_nowhere() {
     let home = Home::new();
     let mut child =
-        home.tern(&["serve", "--echo", "--port", "0", "--log", "trace"]).env("TERN_API_KEY", KEY).spawn().unwrap();
+        home.tern(&["serve", "--echo", "--port", "0", "--log", "debug"]).env("TERN_API_KEY", KEY).spawn().unwrap();
     let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut seen = String::new();
     while !seen.contains("Ctrl-C stops") {
