@@ -9,7 +9,7 @@ use clap::{
 };
 
 use crate::{
-    settings::{ModelArgs, PlaceArgs, ServerArgs},
+    settings::{ModelArgs, PlaceArgs, ScopeArg, ServerArgs},
     values::{Block, Whole},
 };
 
@@ -32,14 +32,28 @@ const SERVE_EXAMPLES: &str = "\
 Examples:
   tern serve --port 9000 --parallel 4 --ctx-size 4096 --threads 4
   tern serve --model a=/x/a.gguf --model b=/x/b.gguf --memory-budget 4GiB
-  tern serve --host 0.0.0.0 --allowed-host models.example.org
+  TERN_API_KEY=... tern serve --host 0.0.0.0 --allowed-host models.example.org
+  tern serve --tls-cert cert.pem --tls-key key.pem --alias 'gpt-*=qwen2.5-0.5b'
   TERN_PORT=9000 TERN_KEEP_ALIVE=never tern serve
 
 The same in tern.toml:
   port = 9000
   keep-alive = \"never\"
   [models]
-  a = \"/x/a.gguf\"";
+  a = \"/x/a.gguf\"
+  [[keys]]                  # lines of `tern key new --name laptop`
+  name = \"laptop\"
+  sha256 = \"...\"
+  scopes = [\"chat\"]
+  requests-per-minute = 60  # also tokens-per-minute, max-concurrent, default-model, models";
+
+const KEY_EXAMPLES: &str = "\
+The key is shown once and kept nowhere; the file has its SHA-256. `GET /api/keys/usage` tells what was used with
+each key.
+
+Examples:
+  tern key new --name laptop
+  tern key new --name owner --scope admin";
 
 const CHAT_EXAMPLES: &str = "\
 In the chat: /help lists the commands, Ctrl-C stops an answer, Ctrl-D ends. Lines piped in are one turn each.
@@ -123,6 +137,9 @@ pub enum Command {
     /// Make a GGUF file of a BitNet model in another format.
     #[command(after_help = CONVERT_EXAMPLES)]
     Convert(ConvertArgs),
+    /// Make a key for clients of a server.
+    #[command(after_help = KEY_EXAMPLES)]
+    Key(KeyArgs),
     /// Print the OpenAPI description of the API as JSON.
     Openapi,
     /// Check this build and this machine, and say what to do about what is wrong.
@@ -153,7 +170,7 @@ pub struct ChatArgs {
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// Send this key with --url, as `Authorization: Bearer KEY`.
-    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", hide_env_values = true, requires = "url")]
+    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<String>,
     /// Instructions that stand before the dialogue.
     #[arg(long, value_name = "TEXT")]
@@ -216,7 +233,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// Send this key with --url, as `Authorization: Bearer KEY`.
-    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", hide_env_values = true, requires = "url")]
+    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<String>,
     #[command(flatten)]
     /// How models are run.
@@ -388,6 +405,32 @@ pub enum ConvertTo {
     Tq2,
 }
 
+/// Flags of `tern key`.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KeyCommand,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Print a fresh key, and the lines for tern.toml that let it in.
+    New(NewKeyArgs),
+}
+
+/// Flags of `tern key new`.
+#[derive(Debug, Args)]
+pub struct NewKeyArgs {
+    /// What figures and errors call it: letters, digits and - _ .
+    #[arg(long, value_name = "NAME", default_value = "key")]
+    pub name: String,
+    /// What it is for.
+    #[arg(long, value_enum, value_name = "SCOPE", default_value = "chat")]
+    pub scope: ScopeArg,
+}
+
 /// Flags of `tern doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -520,9 +563,11 @@ pub(crate) fn keys() -> Vec<String> {
     let key = |flag: &str| match flag {
         "config" | "help" => None,
         "model" | "template" | "mmproj" => Some(format!("{flag}s")),
+        "alias" => Some("aliases".to_owned()),
         flag => Some(flag.to_owned()),
     };
-    serve.filter_map(|arg| key(arg.get_long()?)).collect()
+    // Keys with limits have too many parts for a flag.
+    serve.filter_map(|arg| key(arg.get_long()?)).chain(["keys".to_owned()]).collect()
 }
 
 fn unit_range(min: f32, max: f32) -> impl Fn(&str) -> Result<f32, String> + Clone {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tern_api::{Alias, KeySettings};
 use tern_engine::{Head, KvType};
 use tern_registry::{ProjectorOf, RegistryConfig, TemplateOverride, machine};
 
@@ -18,6 +19,10 @@ use crate::{
     settings::{FlashArg, HeadArg, KvArg, LogFormat, ModelArgs, PlaceArgs, ServerArgs},
     values::{Budget, Named},
 };
+
+mod keys;
+
+pub(crate) use keys::{is_name as is_key_name, names};
 
 /// Everything that can be set, complete and checked.
 #[derive(Debug, Clone)]
@@ -53,6 +58,16 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the API.
     pub cors_origins: Vec<String>,
+    /// Who may ask: keys of flags, the environment and the file; those of `api_key_file` come with [`ServerConfig::all_keys`].
+    pub keys: Vec<KeySettings>,
+    /// A file with more keys.
+    pub api_key_file: Option<PathBuf>,
+    /// Whether an address that others reach may be served without a key.
+    pub no_api_key: bool,
+    /// Files of the certificate and of its key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Other names of models.
+    pub aliases: Vec<Alias>,
     /// Bytes.
     pub body_limit: usize,
     /// Conversations are kept in memory only.
@@ -104,6 +119,23 @@ pub enum ConfigError {
         value: String,
         /// What is allowed.
         message: String,
+    },
+    /// A key that cannot be used. The key itself is not shown.
+    #[error("{place}: {message}")]
+    Key {
+        /// Where it stands.
+        place: String,
+        /// What was found, and what is allowed.
+        message: String,
+    },
+    /// An address that others reach, without a key.
+    #[error(
+        "--host {host}: other machines can reach this address, and there is no key. Make one with `tern key new` and put its \
+         lines into tern.toml, or give one with --api-key; --no-api-key serves everyone who reaches it"
+    )]
+    Open {
+        /// The address.
+        host: String,
     },
     /// No place for data.
     #[error("no folder for data: neither --data-dir, XDG_DATA_HOME nor HOME is set")]
@@ -185,6 +217,9 @@ impl Layer {
             .chain(&mut layer.models.mmprojs)
             .map(|named| &mut named.path);
         let folders = layer.places.data_dir.iter_mut().chain(&mut layer.places.models_dir);
+        let server = &mut layer.server;
+        let files = server.api_key_file.iter_mut().chain(&mut server.tls_cert).chain(&mut server.tls_key);
+        let folders = folders.chain(files);
         named.chain(folders).for_each(|path| *path = resolve(folder, path));
         Ok(layer)
     }
@@ -291,7 +326,22 @@ fn complete_server(server: ServerArgs, default_model: &str) -> Result<ServerConf
     if !(1 << 10..=1 << 30).contains(&body_limit) {
         return refuse("body-limit", &format!("{body_limit} bytes"), "expected 1KiB to 1GiB");
     }
+    let tls = match (server.tls_cert, server.tls_key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (Some(path), None) => {
+            return refuse("tls-cert", &path.to_string_lossy(), "needs --tls-key, the key of the certificate");
+        }
+        (None, Some(path)) => return refuse("tls-key", &path.to_string_lossy(), "needs --tls-cert, its certificate"),
+    };
+    let keys = keys::complete(server.api_key, server.keys)?;
+    let aliases = server.aliases.into_iter().map(|alias| Alias { name: alias.name, model: alias.model });
     Ok(ServerConfig {
+        keys,
+        api_key_file: server.api_key_file,
+        no_api_key: server.no_api_key.unwrap_or(false),
+        tls,
+        aliases: aliases.collect(),
         host,
         port: server.port.map_or(8080, |port| port.get() as u16),
         allowed_hosts: server.allowed_host,

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use tern_api::TlsError;
 use tern_catalog::{PullError, hub::SettingsError};
 use tern_convert::ConvertError;
 use tern_engine::{DecodeError, EngineError};
@@ -47,6 +48,9 @@ pub enum Error {
     /// A server cannot be used.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A certificate cannot be used.
+    #[error("--tls-cert, --tls-key: {0}")]
+    Tls(#[from] TlsError),
     /// The store of conversations cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -92,7 +96,7 @@ impl Error {
     /// The exit code: 2 for what the user wrote, 1 for everything else.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Hub(_) | Self::Client(ClientError::Url { .. }) => 2,
+            Self::Config(_) | Self::Hub(_) | Self::Tls(_) | Self::Client(ClientError::Url { .. }) => 2,
             _ => 1,
         }
     }

@@ -73,6 +73,7 @@ pub fn run(command: Command) -> Result<ExitCode, Error> {
             block_on(commands::bench::run(args, config))
         }
         Command::Convert(args) => commands::convert::run(&args),
+        Command::Key(args) => commands::key::run(&args),
         Command::Openapi => {
             output::print(&tern_api::openapi_json());
             Ok(ExitCode::SUCCESS)

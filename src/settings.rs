@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::values::{Block, Budget, LogFilter, Named, Size, Span, SpanOrNever, Whole};
+use tern_api::{KeyHash, KeyScope};
+
+use crate::values::{Block, Budget, LogFilter, Named, Renamed, Size, Span, SpanOrNever, Whole};
 
 /// Where things are, and what is logged. Every command has these.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -158,8 +160,8 @@ pub struct ModelArgs {
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Address to listen on: an IP address or a name. 0.0.0.0 lets other machines in, and there is no password.
-    /// [default: 127.0.0.1]
+    /// Address to listen on: an IP address or a name. 0.0.0.0 lets other machines in, which takes a key (--api-key, or
+    /// [[keys]] in the file) or --no-api-key. [default: 127.0.0.1]
     #[arg(long, env = "TERN_HOST", value_name = "HOST")]
     pub host: Option<String>,
     /// Port to listen on, 0 to 65535; 0 takes a free one and prints it. [default: 8080]
@@ -178,6 +180,43 @@ pub struct ServerArgs {
     #[arg(long, env = "TERN_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(deserialize_with = "list")]
     pub cors_origin: Vec<String>,
+    /// Let in only who sends this key, as Authorization: Bearer KEY, x-api-key or api-key. Repeatable, or separated by
+    /// commas.
+    ///
+    /// Without a key everyone who reaches the address may do everything. A key given so may do everything too; keys with
+    /// less, and with limits, stand in the file as [[keys]], by their SHA-256 alone (`tern key new`). The list of processes
+    /// shows flags to everyone on this machine; the environment and --api-key-file do not.
+    #[arg(long, env = "TERN_API_KEY", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
+    #[serde(deserialize_with = "list")]
+    pub api_key: Vec<String>,
+    /// Also let in who sends one of the keys in this file, one a line; lines with # are comments.
+    ///
+    /// They may do everything, as with --api-key. The file is read once, at start.
+    #[arg(long, env = "TERN_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// Serve an address that other machines reach without any key: everyone there may use the models, read the
+    /// conversations and delete models.
+    #[arg(long, env = "TERN_NO_API_KEY", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+          value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub no_api_key: Option<bool>,
+    /// Speak TLS (https) with the certificate in this PEM file, and with nobody otherwise; needs --tls-key.
+    ///
+    /// Certificates that vouch for it follow it in the file. SIGHUP reads both files again.
+    #[arg(long, env = "TERN_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, in PEM and without a password.
+    #[arg(long, env = "TERN_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Let MODEL also answer to NAME, in which * stands for any text (gpt-*=qwen2.5-0.5b). Repeatable; in the file a table
+    /// [aliases] with lines NAME = "MODEL".
+    ///
+    /// For programs that know the names of vendors only. A model of that very name wins, then the longest pattern.
+    #[arg(long = "alias", env = "TERN_ALIAS", value_name = "NAME=MODEL", value_delimiter = ',')]
+    #[serde(deserialize_with = "renamed")]
+    pub aliases: Vec<Renamed>,
+    /// Keys of the file.
+    #[arg(skip)]
+    pub keys: Vec<KeyArg>,
     /// Largest request body, 1KiB to 1GiB; a larger one gets 413. [default: 32MiB]
     #[arg(long, env = "TERN_BODY_LIMIT", value_name = "SIZE")]
     pub body_limit: Option<Size>,
@@ -203,6 +242,54 @@ pub struct ServerArgs {
     #[arg(long, env = "TERN_ALLOW_IMAGE_URLS", num_args = 0..=1, default_missing_value = "true", require_equals = true,
           value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub allow_image_urls: Option<bool>,
+}
+
+/// A key in the file, under [[keys]].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct KeyArg {
+    /// What figures and errors call it.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub sha256: KeyHash,
+    /// What it is for. Default: chats.
+    #[serde(default)]
+    pub scopes: Vec<ScopeArg>,
+    /// Most requests to models within a minute.
+    #[serde(default, alias = "requests_per_minute")]
+    pub requests_per_minute: Option<Whole<1, 1_000_000_000>>,
+    /// Most tokens within a minute, of prompts and answers.
+    #[serde(default, alias = "tokens_per_minute")]
+    pub tokens_per_minute: Option<Whole<1, 1_000_000_000>>,
+    /// Most requests to models at the same time.
+    #[serde(default, alias = "max_concurrent")]
+    pub max_concurrent: Option<Whole<1, 100_000>>,
+    /// Model for requests that name none.
+    #[serde(default, alias = "default_model")]
+    pub default_model: Option<String>,
+    /// Models that may be asked; all, if there are none here.
+    #[serde(default, deserialize_with = "list")]
+    pub models: Vec<String>,
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopeArg {
+    /// Asking models, and the page.
+    #[default]
+    Chat,
+    /// That, and loading, unloading, fetching and deleting models, and all figures.
+    Admin,
+}
+
+impl From<ScopeArg> for KeyScope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::Chat => Self::Chat,
+            ScopeArg::Admin => Self::Admin,
+        }
+    }
 }
 
 /// Shape of log lines.
@@ -352,6 +439,13 @@ impl ServerArgs {
             port: self.port.or(lower.port),
             allowed_host: list(self.allowed_host, lower.allowed_host),
             cors_origin: list(self.cors_origin, lower.cors_origin),
+            api_key: list(self.api_key, lower.api_key),
+            api_key_file: self.api_key_file.or(lower.api_key_file),
+            no_api_key: self.no_api_key.or(lower.no_api_key),
+            tls_cert: self.tls_cert.or(lower.tls_cert),
+            tls_key: self.tls_key.or(lower.tls_key),
+            aliases: if self.aliases.is_empty() { lower.aliases } else { self.aliases },
+            keys: if self.keys.is_empty() { lower.keys } else { self.keys },
             body_limit: self.body_limit.or(lower.body_limit),
             no_store: self.no_store.or(lower.no_store),
             grace: self.grace.or(lower.grace),
@@ -374,6 +468,12 @@ fn join(mut ours: Vec<Named>, lower: Vec<Named>) -> Vec<Named> {
 fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Named>, D::Error> {
     let table = BTreeMap::<String, PathBuf>::deserialize(deserializer)?;
     table.into_iter().map(|(name, path)| Named::new(&name, path).map_err(de::Error::custom)).collect()
+}
+
+/// A table `NAME = "MODEL"`.
+fn renamed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Renamed>, D::Error> {
+    let table = BTreeMap::<String, String>::deserialize(deserializer)?;
+    table.iter().map(|(name, model)| Renamed::new(name, model).map_err(de::Error::custom)).collect()
 }
 
 /// A list, or one text.

@@ -26,6 +26,25 @@ impl Signals {
     }
 }
 
+/// Calls `action` for each SIGHUP from now on, which then no longer ends the process. Must be called within the runtime.
+#[cfg(unix)]
+pub(crate) fn on_hangup(action: impl Fn() + Send + 'static) -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            action();
+        }
+    });
+    Ok(())
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+pub(crate) fn on_hangup(_action: impl Fn() + Send + 'static) -> io::Result<()> {
+    Ok(())
+}
+
 /// Receives Ctrl-C.
 #[cfg(not(unix))]
 pub(crate) struct Signals;

@@ -171,6 +171,42 @@ impl Named {
     }
 }
 
+/// `NAME=MODEL`: another name of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The name, in which `*` stands for any text.
+    pub name: String,
+    /// Id of the model.
+    pub model: String,
+}
+
+impl FromStr for Renamed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, model)) => Self::new(name.trim(), model.trim()),
+            None => Err("expected NAME=MODEL, such as gpt-4o=qwen2.5-0.5b or gpt-*=qwen2.5-0.5b".to_owned()),
+        }
+    }
+}
+
+impl Renamed {
+    /// # Errors
+    /// When one of both could not be the name of a model.
+    pub fn new(name: &str, model: &str) -> Result<Self, String> {
+        let sound = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+        if name.is_empty() || !name.chars().all(|c| sound(c) || c == '*') {
+            return Err(format!("expected a name of letters, digits and - _ . : @ / * before '=', found {name:?}"));
+        }
+        // A script of the test engine may have settings.
+        if model.is_empty() || !model.chars().all(|c| sound(c) || "?=&".contains(c)) {
+            return Err(format!("expected a model id of letters, digits and - _ . : @ / behind '=', found {model:?}"));
+        }
+        Ok(Self { name: name.to_owned(), model: model.to_owned() })
+    }
+}
+
 /// What to log: a level (`debug`), or levels by module (`info,tern_scheduler=debug`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(pub String);
@@ -303,6 +339,15 @@ mod tests {
         assert_eq!((named.name.as_str(), named.path), ("org/mine:q8_0@llama", "/a=b.gguf".into()));
         for text in ["mine", "=x", "mine=", "with space=x", "tab\t=x"] {
             assert!(refused::<Named>(text).contains("expected"), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_name_may_be_a_pattern_and_a_model_may_not() {
+        let renamed = read::<Renamed>("gpt-*=org/mine:q8_0@llama");
+        assert_eq!((renamed.name.as_str(), renamed.model.as_str()), ("gpt-*", "org/mine:q8_0@llama"));
+        for text in ["gpt-4o", "=x", "gpt-4o=", "a b=x", "gpt=mine-*"] {
+            assert!(refused::<Renamed>(text).contains("expected"), "{text}");
         }
     }
 

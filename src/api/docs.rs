@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use poem::{IntoResponse, Response, endpoint::make_sync};
+use serde_json::{Value, json};
 
 /// poem-openapi's head has neither a doctype nor a viewport: phones would show the page as wide as a desk's, and the tab
 /// of every server would be called "Swagger UI". `data:,` spares a request for an icon. Long paths and ids break where
@@ -22,6 +23,21 @@ const HEAD: &str = r#"<meta name="viewport" content="width=device-width, initial
 pub(crate) fn page(swagger_ui: &str) -> String {
     let title = "<title>Swagger UI</title>";
     format!("<!doctype html>{}", swagger_ui.replacen(title, HEAD, 1))
+}
+
+/// The description with what keys there are, which poem-openapi would want at every operation. That none is needed where
+/// the server has none is the first choice.
+pub(crate) fn with_keys(description: &str) -> String {
+    let Ok(mut description) = serde_json::from_str::<Value>(description) else { return description.to_owned() };
+    let header =
+        |name: &str, about: &str| json!({"type": "apiKey", "in": "header", "name": name, "description": about});
+    description["components"]["securitySchemes"] = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key of this server (`tern serve --api-key`)."},
+        "x-api-key": header("x-api-key", "The same key, as Anthropic's clients send it."),
+        "api-key": header("api-key", "The same key, as Azure's clients send it."),
+    });
+    description["security"] = json!([{}, {"bearer": []}, {"x-api-key": []}, {"api-key": []}]);
+    serde_json::to_string_pretty(&description).unwrap_or_default()
 }
 
 /// Serves the page; all requests share its megabytes.

@@ -30,7 +30,7 @@ pub struct ErrorBody {
 pub struct ErrorObject {
     /// What happened, with the values that matter.
     pub message: String,
-    /// `invalid_request_error`, `permission_error` or `server_error`.
+    /// `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`.
     #[oai(rename = "type")]
     #[serde(rename = "type")]
     pub kind: String,
@@ -48,7 +48,10 @@ pub enum ErrorReply {
     /// The request is wrong.
     #[oai(status = 400)]
     BadRequest(ApiJson<ErrorBody>),
-    /// This host or origin may not ask.
+    /// A key is wanted, or the one that was sent is wrong.
+    #[oai(status = 401)]
+    Unauthorized(ApiJson<ErrorBody>, #[oai(header = "www-authenticate")] String),
+    /// This host, origin or key may not ask for this.
     #[oai(status = 403)]
     Forbidden(ApiJson<ErrorBody>),
     /// No such model, conversation or route.
@@ -60,6 +63,9 @@ pub enum ErrorReply {
     /// The body is too large.
     #[oai(status = 413)]
     TooLarge(ApiJson<ErrorBody>),
+    /// The key's limit is reached: of requests or tokens a minute, or of requests at the same time.
+    #[oai(status = 429)]
+    RateLimited(ApiJson<ErrorBody>, #[oai(header = "retry-after")] String),
     /// The server failed. `x-should-retry: false` where a retry cannot help.
     #[oai(status = 500)]
     Internal(ApiJson<ErrorBody>, #[oai(header = "x-should-retry")] String),
@@ -144,10 +150,12 @@ impl From<ApiError> for ErrorReply {
     fn from(error: ApiError) -> Self {
         let body = ApiJson(error.body());
         match error.status {
+            401 => Self::Unauthorized(body, "Bearer realm=\"tern\"".into()),
             403 => Self::Forbidden(body),
             404 => Self::NotFound(body),
             409 => Self::Conflict(body),
             413 => Self::TooLarge(body),
+            429 => Self::RateLimited(body, "1".into()),
             501 => Self::NotInstalled(body, "false".into()),
             502 => Self::Upstream(body),
             503 => Self::Unavailable(body, "1".into()),

@@ -10,7 +10,9 @@ mod docs;
 mod error;
 mod http;
 mod ids;
+mod keys;
 mod metrics;
+mod names;
 mod ollama;
 mod openai;
 mod page;
@@ -20,5 +22,10 @@ mod tasks;
 mod translated;
 mod turns;
 
-pub use http::server::Server;
+pub use http::{
+    server::Server,
+    tls::{Tls, TlsError},
+};
+pub use keys::{KeyHash, KeyScope, KeySettings, NewKey};
+pub use names::Alias;
 pub use routes::{ApiConfig, Services, app, openapi_json};

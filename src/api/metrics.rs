@@ -6,6 +6,8 @@ use std::fmt::Write;
 use tern_registry::{Registry, machine};
 use tern_scheduler::{Histogram, Stats};
 
+use crate::keys::KeyUse;
+
 /// Name, help text and value of a figure.
 type Figure = (&'static str, &'static str, fn(&Stats) -> f64);
 
@@ -45,8 +47,18 @@ const HISTOGRAMS: [Times; 4] = [
     ("tern_request_seconds", "From the request to the end of its answer.", |s| &s.request_time),
 ];
 
+/// What was used with a key: name, help text and value of a figure.
+type OfKey = (&'static str, &'static str, fn(&KeyUse) -> u64);
+
+const KEYS: [OfKey; 4] = [
+    ("tern_key_requests_total", "Requests to models that were let in, by key.", |k| k.requests),
+    ("tern_key_requests_refused_total", "Requests to models beyond a limit of their key.", |k| k.refused),
+    ("tern_key_prompt_tokens_total", "Tokens of prompts, by key.", |k| k.prompt_tokens),
+    ("tern_key_completion_tokens_total", "Tokens of answers, by key.", |k| k.completion_tokens),
+];
+
 /// Renders all figures.
-pub(crate) fn render(registry: &Registry) -> String {
+pub(crate) fn render(registry: &Registry, keys: &[KeyUse]) -> String {
     let loaded = registry.loaded();
     let models: Vec<(String, Stats)> = loaded
         .iter()
@@ -64,6 +76,10 @@ pub(crate) fn render(registry: &Registry) -> String {
     for (name, help, value) in HISTOGRAMS {
         family(&mut out, name, help, "histogram");
         models.iter().for_each(|(model, stats)| histogram(&mut out, name, model, value(stats)));
+    }
+    for (name, help, value) in KEYS.iter().filter(|_| !keys.is_empty()) {
+        family(&mut out, name, help, "counter");
+        keys.iter().for_each(|key| line(&mut out, name, &quoted("key", &key.name), value(key) as f64));
     }
     family(&mut out, "tern_decode_step_seconds", "Median time of a decode step, by sequences in it.", "gauge");
     for (model, stats) in &models {
@@ -90,8 +106,12 @@ pub(crate) fn render(registry: &Registry) -> String {
 }
 
 fn label(model: &str) -> String {
-    let escaped = model.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    format!("model=\"{escaped}\"")
+    quoted("model", model)
+}
+
+fn quoted(name: &str, value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("{name}=\"{escaped}\"")
 }
 
 // Writing to a string cannot fail.

@@ -12,11 +12,13 @@ use tern_registry::{Registry, RegistryConfig};
 use crate::{
     anthropic::AnthropicApi,
     app::{
-        CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, LoadingApi, MessagesApi, NerApi, OcrApi,
-        PullApi, ServerApi, StoreApi, TransferApi,
+        CaptionsApi, CatalogApi, CompareApi, ConversationsApi, DeletingApi, KeysApi, LoadingApi, MessagesApi, NerApi,
+        OcrApi, PullApi, ServerApi, StoreApi, TransferApi,
     },
     docs,
     http::envelope::Envelope,
+    keys::{KeyRing, KeySettings},
+    names::Alias,
     ollama::{OllamaChatApi, OllamaEmbedApi, OllamaModelsApi, OllamaPullApi},
     openai::{AudioApi, ChatApi, CompletionsApi, EmbeddingsApi, ModelsApi, RerankApi, ResponsesApi, TokensApi},
     page,
@@ -32,6 +34,10 @@ pub struct ApiConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins besides localhost whose pages may ask; `*` allows all.
     pub cors_origins: Vec<String>,
+    /// Who may ask, for what, and how much. Without keys everyone may ask for everything.
+    pub keys: Vec<KeySettings>,
+    /// Other names of models.
+    pub aliases: Vec<Alias>,
     /// Model for requests that name none or an unknown one.
     pub fallback_model: Option<String>,
     /// Whether images may be named by http and https URLs, which the server then fetches.
@@ -46,6 +52,8 @@ impl Default for ApiConfig {
             body_limit: 32 << 20,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            keys: Vec::new(),
+            aliases: Vec::new(),
             fallback_model: None,
             allow_image_urls: false,
             version: env!("CARGO_PKG_VERSION"),
@@ -68,10 +76,11 @@ impl Services {
         Self { conversations: Conversations::in_memory(registry.clone()), registry }
     }
 
-    fn state(&self, config: ApiConfig) -> State {
+    fn state(&self, mut config: ApiConfig) -> State {
+        let keys = Arc::new(KeyRing::new(std::mem::take(&mut config.keys)));
         let Self { registry, conversations } = self.clone();
         let comparisons = Comparisons::new(registry.clone(), conversations.store());
-        State { registry, conversations, comparisons, responses: Arc::default(), config: Arc::new(config) }
+        State { registry, conversations, comparisons, responses: Arc::default(), keys, config: Arc::new(config) }
     }
 }
 
@@ -115,7 +124,7 @@ type Apis = (
     (OcrApi, CaptionsApi, AudioApi, NerApi, RerankApi),
     (AnthropicApi, OllamaChatApi, OllamaEmbedApi, OllamaModelsApi, OllamaPullApi),
     CompareApi,
-    ServerApi,
+    (ServerApi, KeysApi),
 );
 
 /// The whole API. Paths in the description are complete, so that it needs no list of servers.
@@ -128,7 +137,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (OcrApi(s()), CaptionsApi(s()), AudioApi(s()), NerApi(s()), RerankApi(s())),
         (AnthropicApi(s()), OllamaChatApi(s()), OllamaEmbedApi(s()), OllamaModelsApi(s()), OllamaPullApi(s())),
         CompareApi(s()),
-        ServerApi(s()),
+        (ServerApi(s()), KeysApi(s())),
     );
     OpenApiService::new(apis, "Tern", env!("CARGO_PKG_VERSION"))
         .summary("A local server for small language models")
@@ -140,8 +149,8 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
 pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Response> + use<> + 'static {
     let state = services.state(config);
     let service = service(&state);
-    let description = service.spec();
-    let docs = docs::page(&service.swagger_ui_html());
+    let description = docs::with_keys(&service.spec());
+    let docs = docs::page(&service.swagger_ui_html().replace(&service.spec(), &description));
     // Paths are complete in the description, so nothing is stripped.
     let service = Arc::new(service.into_endpoint());
     let routes = Route::new()
@@ -153,7 +162,7 @@ pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Res
         .at("/rerank", service.clone())
         .at("/health", service.clone())
         .at("/metrics", service);
-    Envelope::new(page::mount(routes, page::BUILT), state.config)
+    Envelope::new(page::mount(routes, page::BUILT), state.config, state.keys)
 }
 
 /// The description of the API as it is committed: pretty, with a newline at the end. The same for every server.
@@ -163,7 +172,7 @@ pub fn openapi_json() -> String {
     let catalog = Catalog::new(CatalogConfig { models_dir: PathBuf::new(), hub, extra: Vec::new() });
     let registry = Registry::new(catalog, RegistryConfig { keep_alive: None, ..RegistryConfig::default() });
     let state = Services::in_memory(registry).state(ApiConfig::default());
-    let compact = service(&state).spec();
+    let compact = docs::with_keys(&service(&state).spec());
     let value: serde_json::Value = serde_json::from_str(&compact).unwrap_or_default();
     let mut pretty = serde_json::to_string_pretty(&value).unwrap_or(compact);
     pretty.push('\n');

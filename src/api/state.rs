@@ -6,7 +6,13 @@ use tern_compare::Comparisons;
 use tern_conversations::Conversations;
 use tern_registry::{Lease, ModelStatus, Registry, RegistryError};
 
-use crate::{ApiConfig, error::ApiError, openai::Lives};
+use crate::{
+    ApiConfig,
+    error::ApiError,
+    keys::{Caller, KeyRing},
+    names,
+    openai::Lives,
+};
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -16,6 +22,7 @@ pub(crate) struct State {
     pub comparisons: Comparisons,
     /// Responses that are being written, or were lately.
     pub responses: Arc<Lives>,
+    pub keys: Arc<KeyRing>,
     pub config: Arc<ApiConfig>,
 }
 
@@ -29,24 +36,47 @@ pub(crate) async fn beside<T: Send + 'static>(
 }
 
 impl State {
-    /// The model a request names, or the fallback for requests that name none or an unknown one.
+    /// The model a request names; the key's own one, or else the fallback, for requests that name none. Where there is a
+    /// fallback it answers for unknown names too.
+    ///
+    /// # Errors
+    /// 404 for an unknown name, 403 for a model that the caller's key may not ask.
     pub async fn find(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {
-        let (state, name) = (self.clone(), name.map(ToOwned::to_owned));
+        let (state, name, caller) = (self.clone(), name.map(ToOwned::to_owned), Caller::current());
         // Looking for it may read folders and headers.
-        beside(move || state.look_up(name.as_deref())).await
+        beside(move || {
+            let model = state.look_up(name.as_deref(), caller.default_model())?;
+            caller.check_model(&model.entry)?;
+            Ok(model)
+        })
+        .await
     }
 
-    fn look_up(&self, name: Option<&str>) -> Result<ModelStatus, ApiError> {
+    /// The model of this id or name. Reads folders.
+    ///
+    /// # Errors
+    /// Those of the registry; for an alias whose model is missing, of that model.
+    pub fn named(&self, name: &str) -> Result<ModelStatus, RegistryError> {
+        match self.registry.status(name) {
+            Err(RegistryError::UnknownModel { name, available }) => match names::resolve(&self.config.aliases, &name) {
+                Some(model) => self.registry.status(model),
+                None => Err(RegistryError::UnknownModel { name, available }),
+            },
+            result => result,
+        }
+    }
+
+    fn look_up(&self, name: Option<&str>, default: Option<&str>) -> Result<ModelStatus, ApiError> {
         let name = name.map(str::trim).filter(|name| !name.is_empty());
-        let fallback = self.config.fallback_model.as_deref();
-        let Some(name) = name.or(fallback) else {
+        let fallback = self.config.fallback_model.as_deref().map(|fallback| default.unwrap_or(fallback));
+        let Some(name) = name.or(default).or(fallback) else {
             let message = "the request names no model; GET /v1/models lists them";
             return Err(ApiError { code: Some("missing_required_parameter"), ..ApiError::invalid("model", message) });
         };
-        match (self.registry.status(name), fallback) {
+        match (self.named(name), fallback) {
             (Err(RegistryError::UnknownModel { .. }), Some(fallback)) if fallback != name => {
                 tracing::debug!(model = name, fallback, "unknown model");
-                Ok(self.registry.status(fallback)?)
+                Ok(self.named(fallback)?)
             }
             (result, _) => Ok(result?),
         }

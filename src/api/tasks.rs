@@ -9,6 +9,7 @@ use tern_registry::{Lease, ModelStatus, RegistryError};
 
 use crate::{
     error::ApiError,
+    keys::Caller,
     state::{State, beside},
 };
 
@@ -50,12 +51,17 @@ impl State {
     /// # Errors
     /// For a name that is unknown, or that of a model which cannot do this.
     pub async fn find_able(&self, name: Option<&str>, capability: Capability) -> Result<Option<ModelStatus>, ApiError> {
-        let (state, name) = (self.clone(), name.map(str::trim).filter(|name| !name.is_empty()).map(ToOwned::to_owned));
+        let (state, caller) = (self.clone(), Caller::current());
+        let name = name.map(str::trim).filter(|name| !name.is_empty()).map(ToOwned::to_owned);
         beside(move || {
             if let Some(name) = name {
-                return Ok(Some(state.registry.status(&name)?));
+                let model = state.named(&name)?;
+                caller.check_model(&model.entry)?;
+                return Ok(Some(model));
             }
-            let able = |entry: &tern_registry::ModelEntry| entry.info.capabilities.contains(&capability);
+            let able = |entry: &tern_registry::ModelEntry| {
+                entry.info.capabilities.contains(&capability) && caller.may_ask(entry)
+            };
             if let Some(loaded) = state.registry.loaded().into_iter().find(|loaded| able(&loaded.entry)) {
                 return Ok(Some(state.registry.status(&loaded.entry.id)?));
             }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tern_chat::{Turn, TurnEvent, TurnRequest};
+use tern_chat::{TurnEvent, TurnRequest};
 use tern_registry::{Lease, ModelStatus};
 use tokio::time::timeout;
 
 use crate::{
     error::ApiError,
+    keys::{Caller, Meter, MeteredTurn},
     state::{State, beside},
 };
 
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A turn that was accepted, and the model it runs on.
 pub(crate) struct Running {
-    pub turn: Turn,
+    pub turn: MeteredTurn,
     // Declared after `turn`: the turn is cancelled before the model may be unloaded.
     pub lease: Lease,
 }
@@ -32,11 +33,21 @@ pub(crate) async fn begin(
     model: &ModelStatus,
     request: impl FnOnce(&Lease) -> Result<TurnRequest, ApiError> + Send,
 ) -> Result<Running, ApiError> {
+    begin_for(Caller::current().meter(), state, model, request).await
+}
+
+async fn begin_for(
+    meter: Meter,
+    state: &State,
+    model: &ModelStatus,
+    request: impl FnOnce(&Lease) -> Result<TurnRequest, ApiError> + Send,
+) -> Result<Running, ApiError> {
     let lease = state.registry.acquire(&model.entry.id).await?;
     let request = request(&lease)?;
     beside(move || {
         let text = lease.text()?;
-        Ok(Running { turn: text.chat.start(&text.scheduler, request)?, lease })
+        let turn = MeteredTurn::new(text.chat.start(&text.scheduler, request)?, meter);
+        Ok(Running { turn, lease })
     })
     .await
 }
@@ -61,11 +72,21 @@ impl TurnStream {
         model: ModelStatus,
         request: impl FnOnce(&Lease) -> Result<TurnRequest, ApiError> + Send + 'static,
     ) -> Result<Self, ApiError> {
-        let mut starting = async move { begin(&state, &model, request).await }.boxed();
+        // What begins late runs with the stream, which no longer knows who asked.
+        let meter = Caller::current().meter();
+        let mut starting = async move { begin_for(meter, &state, &model, request).await }.boxed();
         Ok(Self(match timeout(PATIENCE, &mut starting).await {
             Ok(running) => Stage::Running(Box::new(running?)),
             Err(_) => Stage::Starting(starting),
         }))
+    }
+
+    /// How many messages were left out of its dialogue; `None` where that is not known yet.
+    pub fn dropped_messages(&self) -> Option<u32> {
+        match &self.0 {
+            Stage::Running(running) => Some(running.turn.dropped_messages()),
+            Stage::Starting(_) | Stage::Over => None,
+        }
     }
 
     /// The next event; `None` after the last one. An error, which is the last, is the turn's own

@@ -26,6 +26,7 @@ pub mod template;
 mod thinking;
 mod told;
 mod tools;
+mod truncation;
 mod turn;
 mod types;
 

@@ -198,7 +198,8 @@ impl ChatModel {
     /// # Errors
     /// As [`ChatModel::render`], and `TurnError::Generate` when the scheduler refuses the request.
     pub fn start(&self, scheduler: &Scheduler, turn: TurnRequest) -> Result<Turn, TurnError> {
-        let rendered = self.render(&turn)?;
+        let (rendered, dropped) = self.fit(&turn, scheduler.limits().context_length)?;
+        let prompt_tokens = rendered.tokens.len() as u32;
         let offer = Offer::of(&turn, &self.tools.format).map(Arc::new);
         let reasoning = if offer.is_some() { &self.calling } else { &self.reasoning };
         let frame = Frame {
@@ -236,7 +237,7 @@ impl ChatModel {
             scheduler.submit(request)?
         };
         let translated = TurnEvents::new(reasoning.clone(), rendered.opening, offer, self.tokenizer.clone());
-        Ok(Turn::new(events, translated))
+        Ok(Turn::new(events, translated, prompt_tokens, dropped))
     }
 
     /// A mark as the texts and control tokens that the model writes for it.

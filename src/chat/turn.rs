@@ -16,11 +16,23 @@ use crate::{
 pub struct Turn {
     events: Events,
     translated: TurnEvents,
+    prompt_tokens: u32,
+    dropped: u32,
 }
 
 impl Turn {
-    pub(crate) fn new(events: Events, translated: TurnEvents) -> Self {
-        Self { events, translated }
+    pub(crate) fn new(events: Events, translated: TurnEvents, prompt_tokens: u32, dropped: u32) -> Self {
+        Self { events, translated, prompt_tokens, dropped }
+    }
+
+    /// Tokens of its prompt.
+    pub fn prompt_tokens(&self) -> u32 {
+        self.prompt_tokens
+    }
+
+    /// How many messages were left out because the dialogue did not fit ([`TurnRequest::truncate`](crate::TurnRequest)).
+    pub fn dropped_messages(&self) -> u32 {
+        self.dropped
     }
 
     /// The tokens of answer `choice` so far, reasoning and marks included: those that events up to the last one told of.

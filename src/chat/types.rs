@@ -81,6 +81,8 @@ pub struct TurnRequest {
     pub template_kwargs: Map<String, Value>,
     /// Continue the final assistant message instead of starting a new one.
     pub continue_final_message: bool,
+    /// Leave out the oldest turns of a dialogue that does not fit, instead of refusing it.
+    pub truncate: bool,
     /// Generation settings.
     pub generation: Generation,
 }
@@ -97,6 +99,7 @@ impl TurnRequest {
             thinking: Thinking::default(),
             template_kwargs: Map::new(),
             continue_final_message: false,
+            truncate: false,
             generation: Generation::default(),
         }
     }

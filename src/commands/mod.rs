@@ -6,6 +6,7 @@ pub mod compare;
 pub mod convert;
 pub mod doctor;
 pub mod inspect;
+pub mod key;
 pub mod models;
 pub mod pull;
 pub mod serve;

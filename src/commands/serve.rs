@@ -2,18 +2,30 @@
 
 use std::{io, process::ExitCode, sync::Arc};
 
-use tern_api::{ApiConfig, Server, Services};
+use tern_api::{ApiConfig, KeySettings, Server, Services, Tls};
 use tern_conversations::{Conversations, Settings};
 use tern_registry::{Registry, engines, machine};
 use tern_store::{ConversationStore, RedbStore, StoreError};
 
-use crate::{Error, VERSION, builtin, commands::Models, config::Config, output, settings::LogFormat, signals::Signals};
+use crate::{
+    Error, VERSION, builtin,
+    commands::Models,
+    config::{Config, names},
+    output,
+    settings::LogFormat,
+    signals,
+    signals::Signals,
+};
 
 /// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
 /// When the port or the store cannot be had, or the built-in model cannot be placed.
 pub async fn run(config: Config) -> Result<ExitCode, Error> {
+    // What the user wrote wrongly is said before anything is opened.
+    let keys = config.server.all_keys()?;
+    let tls =
+        config.server.tls.as_ref().map(|(certificate, key)| Tls::load(certificate, key)).transpose()?.map(Arc::new);
     let models = Models::open(&config)?;
     let (store, not_kept) = open_store(&config)?;
     let settings = Settings {
@@ -33,6 +45,8 @@ pub async fn run(config: Config) -> Result<ExitCode, Error> {
         body_limit: server.body_limit,
         allowed_hosts,
         cors_origins: server.cors_origins.clone(),
+        keys: keys.clone(),
+        aliases: server.aliases.clone(),
         fallback_model: server.fallback_model.clone(),
         allow_image_urls: server.allow_image_urls,
         version: VERSION,
@@ -47,11 +61,22 @@ pub async fn run(config: Config) -> Result<ExitCode, Error> {
     let shown = if local.ip().is_unspecified() { format!("localhost:{}", local.port()) } else { local.to_string() };
     // Before the address is shown: whoever reads it may send a signal.
     let signals = Signals::listen().map_err(Error::io("signals cannot be received"))?;
+    let bound = match tls.clone() {
+        Some(tls) => bound.with_tls(tls),
+        None => bound,
+    };
+    if let Some(tls) = tls {
+        let reload = move || match tls.reload() {
+            Ok(()) => tracing::info!("SIGHUP: the certificate was read again"),
+            Err(error) => tracing::error!("SIGHUP: the certificate stays as it was: {error}"),
+        };
+        signals::on_hangup(reload).map_err(Error::io("signals cannot be received"))?;
+    }
     let store_line = match not_kept {
         None => store.state().path,
         Some(reason) => format!("in memory, lost at the end: {reason}"),
     };
-    for (name, line) in summary(&config, &models.registry, &shown, store_line) {
+    for (name, line) in summary(&config, &models.registry, &shown, store_line, &keys) {
         match config.log_format {
             LogFormat::Text => output::print(&format!("{name:<8} {line}\n")),
             LogFormat::Json => tracing::info!("{name}: {line}"),
@@ -86,8 +111,20 @@ fn address(host: &str, port: u16) -> String {
 }
 
 /// What a person wants to know at start, in one line each.
-fn summary(config: &Config, registry: &Registry, address: &str, store: String) -> Vec<(&'static str, String)> {
-    let mut lines = vec![("address", format!("http://{address} (try it out: http://{address}/docs)"))];
+fn summary(
+    config: &Config,
+    registry: &Registry,
+    address: &str,
+    store: String,
+    keys: &[KeySettings],
+) -> Vec<(&'static str, String)> {
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let mut lines = vec![("address", format!("{scheme}://{address} (try it out: {scheme}://{address}/docs)"))];
+    if !keys.is_empty() {
+        lines.push(("keys", format!("{}: {}", keys.len(), names(keys))));
+    } else if config.server.no_api_key {
+        lines.push(("keys", "none: everyone who reaches the address may do everything".to_owned()));
+    }
     let models: Vec<String> = registry.list().into_iter().map(|model| model.entry.id).collect();
     let shown = models.iter().take(6).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = if models.len() > 6 { ", ... (tern models)" } else { "" };

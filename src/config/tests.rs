@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tern_api::{KeyHash, KeyScope};
+
 use super::*;
 use crate::values::{SpanOrNever, Whole};
 
@@ -40,6 +42,13 @@ fn every_flag_of_serve_is_a_key_of_the_file() {
         ("port", "9000"),
         ("allowed-host", "[\"a.example\", \"b.example\"]"),
         ("cors-origin", "\"http://localhost:3000\""),
+        ("api-key", "[\"tern-secret-1\", \"tern-secret-2\"]"),
+        ("api-key-file", "\"keys.txt\""),
+        ("no-api-key", "true"),
+        ("tls-cert", "\"cert.pem\""),
+        ("tls-key", "\"key.pem\""),
+        ("aliases", "{ \"gpt-*\" = \"tern-guide\" }"),
+        ("keys", "[{ name = \"a\", sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" }]"),
         ("body-limit", "\"64MiB\""),
         ("grace", "\"5s\""),
         ("fallback-model", "true"),
@@ -135,6 +144,101 @@ fn a_fallback_needs_to_be_asked_for() {
     assert_eq!(both.server.fallback_model.as_deref(), Some("a"));
     let alone = complete("fallback-model = true").unwrap();
     assert_eq!(alone.server.fallback_model.as_deref(), Some("tern-guide"));
+}
+
+/// A key in the file.
+fn listed(name: &str, key: &str, more: &str) -> String {
+    format!("[[keys]]\nname = \"{name}\"\nsha256 = \"{}\"\n{more}\n", KeyHash::of(key))
+}
+
+#[test]
+fn keys_of_flags_may_do_everything_and_those_of_the_file_what_they_say() {
+    let file =
+        listed("laptop", "tern-secret-2", "scopes = [\"chat\"]\nrequests-per-minute = 60\nmodels = [\"a\", \"b*\"]")
+            + &listed(
+                "owner",
+                "tern-secret-3",
+                "scopes = [\"chat\", \"admin\"]\ntokens_per_minute = 5\nmax-concurrent = 2",
+            );
+    let keys = complete(&format!("api-key = \"tern-secret-1\"\n{file}")).unwrap().server.all_keys().unwrap();
+    let told: Vec<_> = keys.iter().map(|key| (&*key.name, key.scope, key.requests_per_minute)).collect();
+    let expected =
+        [("api-key", KeyScope::Admin, None), ("laptop", KeyScope::Chat, Some(60)), ("owner", KeyScope::Admin, None)];
+    assert_eq!(told, expected);
+    assert_eq!(keys[1].models, ["a", "b*"]);
+    assert_eq!((keys[2].tokens_per_minute, keys[2].max_concurrent), (Some(5), Some(2)));
+    assert!(keys[0].hash == KeyHash::of("tern-secret-1"));
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_refused_without_being_shown() {
+    for (text, parts) in [
+        ("api-key = \"short\"".to_owned(), vec!["--api-key", "8 to 256"]),
+        ("api-key = \"with spaces in it\"".to_owned(), vec!["--api-key", "letters"]),
+        ("api-key = [\"tern-secret\", \"tern-secret\"]".to_owned(), vec!["same key as \"api-key\""]),
+        (listed("a b", "x", ""), vec!["\"a b\"", "letters"]),
+        (listed("a", "x", "") + &listed("a", "y", ""), vec!["two keys", "\"a\""]),
+        (listed("a", "x", "") + &listed("b", "x", ""), vec!["same key as \"a\""]),
+        (listed("a", "x", "limit = 5"), vec!["limit", "requests-per-minute"]),
+        (listed("a", "x", "requests-per-minute = 0"), vec!["from 1 to"]),
+        (listed("a", "x", "scopes = [\"all\"]"), vec!["all", "chat"]),
+        ("[[keys]]\nname = \"a\"\nsha256 = \"tern-secret\"".to_owned(), vec!["64 hexadecimal digits"]),
+        ("[[keys]]\nname = \"a\"".to_owned(), vec!["sha256"]),
+    ] {
+        let message = complete(&text).and_then(|config| config.server.all_keys()).expect_err(&text).to_string();
+        for part in parts {
+            assert!(message.contains(part), "{message:?} does not contain {part:?}");
+        }
+        assert!(!message.contains("spaces in"), "{message}");
+    }
+}
+
+#[test]
+fn an_address_that_others_reach_wants_a_key_or_a_plain_word() {
+    let keys = |text: &str| complete(text).unwrap().server.all_keys();
+    for open in ["host = \"0.0.0.0\"", "host = \"::\"", "host = \"box.lan\""] {
+        let message = keys(open).unwrap_err().to_string();
+        assert!(message.contains("tern key new") && message.contains("--no-api-key"), "{message}");
+        assert_eq!(keys(&format!("{open}\napi-key = \"tern-secret\"")).unwrap().len(), 1);
+        assert!(keys(&format!("{open}\nno-api-key = true")).unwrap().is_empty());
+    }
+    assert!(keys("").unwrap().is_empty() && keys("host = \"localhost\"").unwrap().is_empty());
+    let message = keys("no-api-key = true\napi-key = \"tern-secret\"").unwrap_err().to_string();
+    assert!(message.contains("--no-api-key") && message.contains("api-key"), "{message}");
+}
+
+#[test]
+fn keys_of_a_file_of_their_own_stand_one_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        complete(&format!("api-key-file = {:?}", path.to_str().unwrap())).unwrap().server.all_keys()
+    };
+    let keys = read("# of the house\ntern-secret-1\n\n  tern-secret-2  \n").unwrap();
+    assert_eq!(keys.iter().map(|key| &*key.name).collect::<Vec<_>>(), ["api-key-file", "api-key-file-2"]);
+    let message = read("tern-secret-1\nno good\n").unwrap_err().to_string();
+    assert!(message.contains("line 2") && !message.contains("no good"), "{message}");
+    assert!(read("# nothing\n").unwrap_err().to_string().contains("no key in it"));
+    std::fs::remove_file(&path).unwrap();
+    let gone = complete(&format!("api-key-file = {:?}", path.to_str().unwrap())).unwrap().server.all_keys();
+    assert!(gone.unwrap_err().to_string().contains("--api-key-file"));
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_files_are_relative_to_tern_toml() {
+    check_refused("tls-cert = \"c.pem\"", &["--tls-cert", "--tls-key"]);
+    check_refused("tls-key = \"k.pem\"", &["--tls-key", "--tls-cert"]);
+    let both = complete("tls-cert = \"c.pem\"\ntls-key = \"/k.pem\"").unwrap().server.tls;
+    assert_eq!(both, Some(("/etc/c.pem".into(), "/k.pem".into())));
+}
+
+#[test]
+fn aliases_are_a_table_of_names_and_models() {
+    let aliases = complete("[aliases]\n\"gpt-*\" = \"a\"\nclaude = \"b\"").unwrap().server.aliases;
+    let told: Vec<_> = aliases.iter().map(|alias| (alias.name.as_str(), alias.model.as_str())).collect();
+    assert_eq!(told, [("claude", "b"), ("gpt-*", "a")]);
+    check_refused("aliases = { \"a b\" = \"x\" }", &["a b", "letters"]);
 }
 
 #[test]

@@ -163,7 +163,8 @@ impl Written {
     }
 }
 
-/// Follows an answer. Dropping it stops nothing but the following.
+/// Follows an answer. Dropping it stops nothing but the following; a clone follows it from the same place.
+#[derive(Clone)]
 pub struct Reader {
     log: Arc<Log>,
     after: u64,

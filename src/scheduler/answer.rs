@@ -192,7 +192,15 @@ impl Answer {
         let forced = self.thinking.forced(budget);
         let token = forced.unwrap_or(token);
         if tokenizer.is_end_of_generation(token) && forced.is_none() && !job.request.ignore_eos {
-            return self.finish(job, FinishReason::Stop(None));
+            let finished = self.finish(job, FinishReason::Stop(None));
+            // Who scores a prompt counts on an entry for the token behind it, also where that is an end.
+            if let (Some(_), Some(top)) = (job.request.prompt_logprobs, job.request.logprobs) {
+                let logprobs = vec![token_logprob(logits, token, top, tokenizer, workspace.candidates())];
+                let times_ms = vec![job.admitted.elapsed().as_secs_f64() * 1e3];
+                let end = Delta { choice: self.key.1, text: String::new(), tokens: vec![token], times_ms, logprobs };
+                job.reply.send(Event::Delta(end));
+            }
+            return finished;
         }
         self.thinking.accept(budget, token, forced.is_some(), tokenizer);
         if let Some(matcher) = &mut self.matcher

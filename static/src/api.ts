@@ -1,6 +1,7 @@
 // What the server and the page say to each other: types of the API, and the one place that calls it.
 
 import { connectionFailed, connectionWorks } from "./connection";
+import { authorization, keyRefused } from "./key";
 
 export type Parameters = Record<string, unknown>;
 export type Status = "complete" | "generating" | "stopped" | "failed" | "interrupted";
@@ -180,11 +181,12 @@ async function failure(response: Response): Promise<ApiFailure> {
 
 /** Asks the server; throws `ApiFailure` or `Unreachable`. An aborted request throws the browser's `AbortError`. */
 export async function request(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-  const init: RequestInit = { method };
+  const headers = authorization();
+  const init: RequestInit = { method, headers };
   if (signal) init.signal = signal;
   if (body instanceof FormData) init.body = body;
   else if (body !== undefined) {
-    init.headers = { "content-type": "application/json" };
+    headers["content-type"] = "application/json";
     init.body = typeof body === "string" ? body : JSON.stringify(body);
   }
   let response: Response;
@@ -196,6 +198,7 @@ export async function request(method: string, path: string, body?: unknown, sign
     throw new Unreachable();
   }
   connectionWorks();
+  if (response.status === 401) keyRefused();
   if (!response.ok) throw await failure(response);
   return response;
 }
@@ -210,7 +213,9 @@ const at = (...parts: string[]) => `/api/conversations/${parts.map(encodeURIComp
 export const api = {
   store: () => call<StoreState>("GET", "/api/store"),
   server: () => call<ServerInfo>("GET", "/api/server"),
-  models: () => call<{ data: Model[] }>("GET", "/v1/models"),
+  /** The models, without other names of them. */
+  models: () =>
+    call<{ data: (Model & { alias_of?: string })[] }>("GET", "/v1/models").then(({ data }) => ({ data: data.filter((model) => !model.alias_of) })),
   catalog: () => call<{ data: CatalogEntry[] }>("GET", "/api/catalog"),
   load: (model: string) => call<{ load_seconds: number }>("POST", "/api/models/load", { model }),
   unload: (model: string, force = false) => call<unknown>("POST", "/api/models/unload", { model, force }),

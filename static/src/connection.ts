@@ -20,6 +20,11 @@ export function connectionWorks(): void {
   clearTimeout(timer);
   away.value = false;
   pause = 1;
+  readAgain();
+}
+
+/** Reads everything again: the server is back, or lets this page in. */
+export function readAgain(): void {
   for (const action of returned) action();
 }
 

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { type CatalogEntry, type Model, type ServerInfo, type StoreState, api } from "./api";
 import { away, whenBack } from "./connection";
+import { keyWanted } from "./key";
 import { keep, recall } from "./lib/keep";
 
 export const models = signal<Model[] | null>(null);
@@ -81,7 +82,7 @@ export function watchServer(): void {
   // A load under way moves; otherwise a look now and then finds a full disk, or a model that another client loaded.
   let turn = 0;
   setInterval(() => {
-    if (document.hidden || away.peek()) return;
+    if (document.hidden || away.peek() || keyWanted.peek()) return;
     const busy = models.peek()?.some((model) => model.status.value === "loading");
     if (busy || turn % 15 === 0) void refreshModels();
     if (turn % 15 === 0) void refreshStore();

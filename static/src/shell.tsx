@@ -8,6 +8,7 @@ import ChatPage from "./chat/page";
 import { newChat } from "./chat/state";
 import { away, nextTry, tryNow } from "./connection";
 import { m } from "./i18n";
+import { giveKey, keyWanted } from "./key";
 import { closeNarrowSide, narrow, setSide, sideOpen } from "./layout";
 import { percent } from "./lib/format";
 import { type Route, route } from "./router";
@@ -98,7 +99,22 @@ function Banner() {
       </div>
     );
   }
+  if (keyWanted.value) return <KeyForm wrong={keyWanted.value === "wrong"} />;
   if (store.value && !store.value.saved) return <div class="banner bad" role="alert">{m.banner.unsaved(store.value.reason ?? "")}</div>;
   if (loading) return <div class="banner"><span>{m.banner.loading(loading.id, percent(loading.status.progress))}</span><progress max={1} value={loading.status.progress} aria-label={m.loading} /></div>;
   return null;
+}
+
+/** Asks for the key of a server that wants one. */
+function KeyForm({ wrong }: { wrong: boolean }) {
+  return (
+    <form class="banner bad key" onSubmit={(event) => {
+      event.preventDefault();
+      giveKey((event.currentTarget as HTMLFormElement).querySelector("input")!.value);
+    }}>
+      <label for="key"><span role="alert">{wrong ? m.key.wrong : m.key.missing}</span></label>
+      <input id="key" type="password" autocomplete="current-password" required />
+      <button type="submit" class="button small">{m.key.give}</button>
+    </form>
+  );
 }

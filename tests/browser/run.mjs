@@ -9,6 +9,7 @@ import "./hostile.mjs";
 import "./compare.mjs";
 import "./models.mjs";
 import "./disks.mjs";
+import "./keys.mjs";
 import "./tasks.mjs";
 import "./looks.mjs";
 import "./speed.mjs";

@@ -29,6 +29,10 @@ fn help_explains_every_flag_with_its_variable_and_ends_with_examples() {
         "log",
         "allowed-host",
         "cors-origin",
+        "api-key-file",
+        "tls-cert",
+        "tls-key",
+        "alias",
         "template",
     ];
     for flag in flags {

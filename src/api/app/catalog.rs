@@ -3,7 +3,7 @@
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
-use crate::{http::body::ApiJson, routes::ApiTags, state::State};
+use crate::{error::ErrorReply, http::body::ApiJson, routes::ApiTags, state::State};
 
 /// Models known by name.
 #[derive(Debug, Object, Serialize)]
@@ -55,7 +55,7 @@ impl CatalogApi {
     ///
     /// What `POST /api/models/pull` can fetch by a short name. Asks nobody: the list is built in.
     #[oai(path = "/catalog", method = "get", operation_id = "listCatalog")]
-    async fn list(&self) -> ApiJson<CatalogList> {
+    async fn list(&self) -> Result<ApiJson<CatalogList>, ErrorReply> {
         let catalog = self.0.registry.catalog().clone();
         let local = tokio::task::spawn_blocking({
             let catalog = catalog.clone();
@@ -82,6 +82,6 @@ impl CatalogApi {
             license: entry.license.into(),
             files: entry.quants.iter().map(|quant| file(entry, quant)).collect(),
         };
-        ApiJson(CatalogList { data: catalog.entries().iter().map(entry).collect() })
+        Ok(ApiJson(CatalogList { data: catalog.entries().iter().map(entry).collect() }))
     }
 }

@@ -24,6 +24,7 @@ use crate::{
         sse::{self, EventStream},
     },
     ids,
+    keys::Caller,
     routes::ApiTags,
     state::{State, beside},
 };
@@ -91,6 +92,7 @@ impl CompareApi {
     /// `POST .../stop`. A column whose model does not exist or does not fit fails with the reason, and the others go on.
     #[oai(path = "/", method = "post", operation_id = "compareModels")]
     async fn compare(&self, request: ApiBody<CompareRequest>) -> Result<CompareSse, ErrorReply> {
+        Caller::current().check_unlimited("comparisons")?;
         let reader = self.0.comparisons.start(ids::new("cmp_"), request.0.try_into()?).await?;
         Ok(CompareSse::new(reader))
     }
@@ -182,6 +184,7 @@ impl CompareApi {
         id: Path<String>,
         request: ApiBody<RerunRequest>,
     ) -> Result<CompareSse, ErrorReply> {
+        Caller::current().check_unlimited("comparisons")?;
         let (prompt, column) = (request.0.prompt as usize, request.0.column as usize);
         Ok(CompareSse::new(self.0.comparisons.rerun(&id.0, prompt, column).await?))
     }

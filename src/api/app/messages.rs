@@ -21,6 +21,7 @@ use crate::{
         body::{ApiBody, ApiJson},
         sse::{self, EventStream},
     },
+    keys::Caller,
     routes::ApiTags,
     state::State,
 };
@@ -141,6 +142,55 @@ impl AnswerSse {
     fn new(reader: Reader) -> Self {
         Self::Ok(EventStream::new(frames(reader)))
     }
+
+    /// Of an answer that begins: its tokens are counted for who asks, also when that one leaves.
+    fn of_new(reader: Reader) -> Self {
+        let meter = Caller::current().meter();
+        if meter.counts() {
+            let mut reader = reader.clone();
+            tokio::spawn(async move {
+                while let Some((_, event)) = reader.next().await {
+                    if let AnswerEvent::End { message, .. } = event
+                        && let Some(usage) = message.answer.and_then(|answer| answer.usage)
+                    {
+                        meter.count(usage.prompt_tokens, usage.completion_tokens);
+                    }
+                }
+            });
+        }
+        Self::new(reader)
+    }
+}
+
+impl State {
+    /// Checks the model of an answer in a conversation for a key that may not ask all: the one that is named, or else the
+    /// conversation's, or that of the answer which is gone on with.
+    async fn check_answering(
+        &self,
+        conversation: &str,
+        model: Option<&str>,
+        answer: Option<&str>,
+    ) -> Result<(), ApiError> {
+        if !Caller::current().is_restricted() {
+            return Ok(());
+        }
+        let (conversation, answer) = (conversation.to_owned(), answer.map(str::to_owned));
+        let remembered = self.conversations.with_store(move |store| {
+            let of_answer = match answer {
+                Some(id) => store.message(&conversation, &id)?.answer.map(|answer| answer.model),
+                None => None,
+            };
+            Ok(of_answer.or(store.conversation(&conversation)?.model))
+        });
+        let remembered = remembered.await?;
+        let Some(model) = model.map(str::to_owned).or(remembered) else {
+            return Err(ApiError::invalid(
+                "model",
+                "model is missing; this key may ask some models only, so one must be named",
+            ));
+        };
+        self.find(Some(&model)).await.map(drop)
+    }
 }
 
 /// Events as frames. Dropping them leaves the answer alone.
@@ -216,7 +266,8 @@ impl MessagesApi {
             attachments: files.map(|(index, file)| decode(index, file)).collect::<Result<_, _>>()?,
             with: with(request.model, request.parameters),
         };
-        Ok(AnswerSse::new(self.0.conversations.send(id.0, message).await?))
+        self.0.check_answering(&id.0, message.with.model.as_deref(), None).await?;
+        Ok(AnswerSse::of_new(self.0.conversations.send(id.0, message).await?))
     }
 
     /// Answer a message again
@@ -234,7 +285,8 @@ impl MessagesApi {
         request: ApiBody<AnswerRequest>,
     ) -> Result<AnswerSse, ErrorReply> {
         let with = with(request.0.model, request.0.parameters);
-        Ok(AnswerSse::new(self.0.conversations.answer(id.0, message.0, with).await?))
+        self.0.check_answering(&id.0, with.model.as_deref(), None).await?;
+        Ok(AnswerSse::of_new(self.0.conversations.answer(id.0, message.0, with).await?))
     }
 
     /// Go on with an answer
@@ -252,7 +304,8 @@ impl MessagesApi {
         request: ApiBody<ContinueRequest>,
     ) -> Result<AnswerSse, ErrorReply> {
         let parameters = request.0.parameters.unwrap_or_default().given();
-        Ok(AnswerSse::new(self.0.conversations.go_on(id.0, message.0, parameters).await?))
+        self.0.check_answering(&id.0, None, Some(&message.0)).await?;
+        Ok(AnswerSse::of_new(self.0.conversations.go_on(id.0, message.0, parameters).await?))
     }
 
     /// Follow an answer

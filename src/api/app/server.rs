@@ -79,11 +79,11 @@ impl ServerApi {
 
     /// What the server runs on and can do
     #[oai(path = "/api/server", method = "get", operation_id = "serverInfo")]
-    async fn info(&self) -> ApiJson<ServerInfo> {
+    async fn info(&self) -> Result<ApiJson<ServerInfo>, ErrorReply> {
         let registry = &self.0.registry;
         let budget = registry.config().memory_budget;
         let used = registry.loaded().iter().map(|model| model.cost.total_bytes()).sum();
-        ApiJson(ServerInfo {
+        Ok(ApiJson(ServerInfo {
             version: self.0.config.version.into(),
             processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
             threads: registry.config().threads,
@@ -93,14 +93,14 @@ impl ServerApi {
                 rss_bytes: machine::memory_resident(),
             },
             features: FEATURES.map(Into::into).to_vec(),
-        })
+        }))
     }
 
     /// Figures for Prometheus
     ///
     /// Times to first token and between tokens, queue, prefill and decode tokens, cache hits, memory, by model.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
-    async fn metrics(&self) -> Metrics {
-        Metrics::Text(PlainText(metrics::render(&self.0.registry)))
+    async fn metrics(&self) -> Result<Metrics, ErrorReply> {
+        Ok(Metrics::Text(PlainText(metrics::render(&self.0.registry, &self.0.keys.used()))))
     }
 }

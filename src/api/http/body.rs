@@ -12,8 +12,8 @@ use poem_openapi::{
     types::Type,
 };
 use serde::{
-    Serialize,
-    de::{DeserializeOwned, IgnoredAny},
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -35,6 +35,79 @@ pub struct ApiBody<T>(pub T);
 impl<T: DeserializeOwned> ApiBody<T> {
     pub(crate) async fn read(request: &Request, body: &mut RequestBody) -> Result<Self, ApiError> {
         parse(&read(request, body, body_limit(request)).await?).map(Self)
+    }
+}
+
+/// The names of a request's fields that say something: not null.
+#[derive(Debug, Default)]
+pub(crate) struct Given(Vec<String>);
+
+impl Given {
+    /// The names, in the order in which they were sent.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Given;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Given, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let says = map.next_value::<Option<IgnoredAny>>()?.is_some();
+                    // No field that means something has a longer name.
+                    if says && name.len() <= MAX_NAME && !names.contains(&name) && names.len() < MAX_NAMES {
+                        names.push(name);
+                    }
+                }
+                Ok(Given(names))
+            }
+        }
+        deserializer.deserialize_map(Names)
+    }
+}
+
+/// Longest name of a field that is remembered.
+const MAX_NAME: usize = 60;
+/// Most names that are remembered.
+const MAX_NAMES: usize = 200;
+
+/// A JSON request body, and which fields it has: also those that the type does not know.
+pub(crate) struct NamedBody<T>(pub T, pub Given);
+
+impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for NamedBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        ApiBody::<T>::request_meta()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let named = async {
+            let bytes = read(request, body, body_limit(request)).await?;
+            let value = parse(&bytes)?;
+            // It was an object a moment ago.
+            Ok::<_, ApiError>(Self(value, serde_json::from_slice(&bytes).unwrap_or_default()))
+        };
+        named.await.map_err(|error| ErrorReply::from(error).into())
     }
 }
 

@@ -1,5 +1,5 @@
-//! What holds for every request: an id, the Host check, CORS, tolerant paths, panics that end one request only, and
-//! a line in the log.
+//! What holds for every request: an id, the Host check, CORS, tolerant paths, the key, panics that end one request only,
+//! and a line in the log.
 
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
@@ -14,6 +14,7 @@ use crate::{
     ApiConfig,
     error::{ApiError, shape},
     http::{body::BodyLimit, dialect::Dialect},
+    keys::KeyRing,
     page,
 };
 
@@ -25,11 +26,12 @@ pub(crate) struct RequestId(pub String);
 pub(crate) struct Envelope<E> {
     routes: E,
     config: Arc<ApiConfig>,
+    keys: Arc<KeyRing>,
 }
 
 impl<E: Endpoint> Envelope<E> {
-    pub fn new(routes: E, config: Arc<ApiConfig>) -> Self {
-        Self { routes, config }
+    pub fn new(routes: E, config: Arc<ApiConfig>, keys: Arc<KeyRing>) -> Self {
+        Self { routes, config, keys }
     }
 
     async fn answer(&self, mut request: Request, origin: Option<HeaderValue>) -> Response {
@@ -51,9 +53,15 @@ impl<E: Endpoint> Envelope<E> {
         if let Some(uri) = page::view(&request).or_else(|| tolerant(request.uri())) {
             *request.uri_mut() = uri;
         }
+        // Of the path as the router will see it.
+        let admitted = match self.keys.admit(&request) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return *refusal,
+        };
         request.set_data(BodyLimit(self.config.body_limit));
-        let answer = AssertUnwindSafe(self.routes.call(request)).catch_unwind().await;
-        match answer {
+        let work = admitted.caller.clone().scope(self.routes.call(request));
+        let answer = AssertUnwindSafe(work).catch_unwind().await;
+        let response = match answer {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(error)) => shape(error).await,
             Err(_) => {
@@ -61,7 +69,8 @@ impl<E: Endpoint> Envelope<E> {
                 let message = "internal error; the log has the details under this request id";
                 ApiError::new(500, "internal_error", message).response()
             }
-        }
+        };
+        admitted.finish(response)
     }
 }
 
@@ -161,7 +170,8 @@ fn preflight(headers: &HeaderMap) -> Response {
 }
 
 /// Routes that people call without `/v1`.
-const PREFIXED: [&str; 7] = ["chat", "completions", "embeddings", "models", "tokenize", "detokenize", "messages"];
+const PREFIXED: [&str; 8] =
+    ["chat", "completions", "embeddings", "models", "tokenize", "detokenize", "tokenizer_info", "messages"];
 
 /// The path as it was meant: no double or trailing slash, `/v1` where it was forgotten or doubled, and a model id with
 /// slashes as one segment. `None` when it is fine.

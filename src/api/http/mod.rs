@@ -1,4 +1,4 @@
-//! What lies under every endpoint: bodies in, JSON and event streams out, the accept loop, and what holds for all
+//! What lies under every endpoint: bodies in, JSON and event streams out, the accept loop with TLS, and what holds for all
 //! requests (ids, hosts, origins, paths).
 
 pub(crate) mod body;
@@ -11,6 +11,7 @@ pub(crate) mod ndjson;
 pub(crate) mod server;
 pub(crate) mod shown;
 pub(crate) mod sse;
+pub(crate) mod tls;
 pub(crate) mod union;
 pub(crate) mod upload;
 pub(crate) mod upload_fields;

@@ -1,12 +1,16 @@
 //! The accept loop. poem's own runs a handler to its end after its client has left, and never times out half-sent
-//! headers; this one drops the handler with the connection. Routing and everything above stays poem's.
+//! headers; this one drops the handler with the connection, and speaks TLS where it is given a certificate. Routing and
+//! everything above stays poem's.
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use poem::{
     Addr, Endpoint, Response,
@@ -15,11 +19,12 @@ use poem::{
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
 };
 
-use crate::{ApiConfig, Services};
+use crate::{ApiConfig, Services, Tls};
 
 /// Connections open at once; more wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 4096;
@@ -35,6 +40,7 @@ pub struct Server {
     listener: TcpListener,
     app: App,
     services: Services,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
@@ -45,7 +51,12 @@ impl Server {
     pub async fn bind(address: &str, services: Services, config: ApiConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let app = crate::app(&services, config);
-        Ok(Self { listener, app: Arc::new(ToDynEndpoint(app)), services })
+        Ok(Self { listener, app: Arc::new(ToDynEndpoint(app)), services, tls: None })
+    }
+
+    /// The same server, speaking TLS with this certificate, and nothing else.
+    pub fn with_tls(self, tls: Arc<Tls>) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Where it listens.
@@ -59,7 +70,7 @@ impl Server {
     /// Serves until `shutdown` is ready. Then interrupts the answers in conversations, which are kept as far as they are,
     /// refuses new requests and waits for running ones for `grace` at most; what still runs then ends with an error.
     pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let Self { listener, app, services: Services { registry, conversations } } = self;
+        let Self { listener, app, services: Services { registry, conversations }, tls } = self;
         let graceful = GracefulShutdown::new();
         let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         tokio::pin!(shutdown);
@@ -74,7 +85,13 @@ impl Server {
                 () = &mut shutdown => break,
             };
             match accepted {
-                Ok((socket, peer)) => serve(socket, peer, app.clone(), &graceful, slot),
+                Ok((socket, peer)) => {
+                    let (app, tls, watcher) = (app.clone(), tls.clone(), graceful.watcher());
+                    tokio::spawn(async move {
+                        converse(socket, peer, app, tls, watcher).await;
+                        drop(slot);
+                    });
+                }
                 Err(error) => {
                     // Out of file descriptors, most likely: it passes.
                     tracing::warn!("accept: {error}");
@@ -96,22 +113,35 @@ impl Server {
     }
 }
 
-fn serve(
-    socket: TcpStream,
-    peer: SocketAddr,
-    app: App,
-    graceful: &GracefulShutdown,
-    slot: Option<OwnedSemaphorePermit>,
-) {
+/// Shakes hands, where there is TLS, and serves a connection to its end.
+async fn converse(socket: TcpStream, peer: SocketAddr, app: App, tls: Option<Arc<Tls>>, watcher: Watcher) {
     // Small frames must not wait for each other.
     let _ = socket.set_nodelay(true);
     let local =
         socket.local_addr().map_or(LocalAddr(Addr::custom("tcp", "unknown")), |a| LocalAddr(Addr::SocketAddr(a)));
-    let remote = RemoteAddr(Addr::SocketAddr(peer));
+    let from = Origin { local, remote: RemoteAddr(Addr::SocketAddr(peer)), scheme: Scheme::HTTP };
+    let Some(tls) = tls else { return serve(socket, from, app, watcher).await };
+    match tokio::time::timeout(HEADER_TIMEOUT, tls.acceptor().accept(socket)).await {
+        Ok(Ok(socket)) => serve(socket, Origin { scheme: Scheme::HTTPS, ..from }, app, watcher).await,
+        // A client that speaks plain HTTP, or does not trust the certificate.
+        Ok(Err(error)) => tracing::debug!("TLS: {error}"),
+        Err(_) => tracing::debug!("TLS: the client was too slow"),
+    }
+}
+
+/// Where a request comes from.
+#[derive(Clone)]
+struct Origin {
+    local: LocalAddr,
+    remote: RemoteAddr,
+    scheme: Scheme,
+}
+
+async fn serve(socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, from: Origin, app: App, watcher: Watcher) {
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let (app, local, remote) = (app.clone(), local.clone(), remote.clone());
+        let (app, Origin { local, remote, scheme }) = (app.clone(), from.clone());
         async move {
-            let request: poem::Request = (request, local, remote, Scheme::HTTP).into();
+            let request: poem::Request = (request, local, remote, scheme).into();
             let response = app.call(request).await.unwrap_or_else(|error| error.into_response());
             Ok::<_, Infallible>(hyper::Response::from(response))
         }
@@ -120,11 +150,7 @@ fn serve(
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).keep_alive(true);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(128).keep_alive_interval(Duration::from_secs(20));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!("connection: {error}");
-        }
-        drop(slot);
-    });
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("connection: {error}");
+    }
 }

@@ -8,7 +8,8 @@ use crate::{
     error::ApiError,
     http::dialect::renamed,
     openai::{
-        chat_types::{ChatFunctionCall, ChatMessage, ChatRequest, ChatRole, ChatToolCall, Content, ContentPart},
+        chat_types::{ChatMessage, ChatRequest, ChatRole, Content, ContentPart},
+        tools::{ChatFunctionCall, ChatToolCall},
         images::ImageRef,
     },
     translated::Translated,

@@ -17,7 +17,8 @@ use super::{
     forms::form_fields,
     images,
     logprobs::ChatLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, idle_samplers, ignored, sampling_fields, stops},
+    parameters::{self, Endpoint},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, check_metadata, sampling_fields, stops},
     thinking::{effort, thinking},
     tools::{AnswerToolCall, Tools, is_legacy},
     usage::{Timings, Usage},
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     error::{ApiError, ErrorReply},
     http::{
-        body::{ApiBody, ApiJson},
+        body::{ApiBody, ApiJson, NamedBody},
         envelope::RequestId,
         sse::EventStream,
     },
@@ -54,6 +55,9 @@ pub(crate) enum ChatResponse {
         /// Parameters that were accepted and change nothing with this model.
         #[oai(header = "x-ignored-params")]
         Option<String>,
+        /// How many messages were left out because of `truncation: "auto"`; of a stream, if that is known when it begins.
+        #[oai(header = "x-truncated-messages")]
+        Option<u32>,
     ),
 }
 
@@ -65,32 +69,21 @@ impl ChatApi {
     /// and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is complete; try
     /// `curl -N` instead.)
     #[oai(path = "/chat/completions", method = "post", operation_id = "createChatCompletion")]
-    async fn chat(&self, id: Data<&RequestId>, request: ApiBody<ChatRequest>) -> Result<ChatResponse, ErrorReply> {
-        let request = request.0;
-        let thinks = self.thinks(&request).await?;
-        let effort = if thinks { None } else { request.reasoning_effort.clone() };
-        let budget = request.thinking_budget.filter(|_| !thinks).map(Into::into);
-        let reasoning = request.reasoning.as_ref().filter(|_| !thinks).map(|_| Value::Bool(true));
-        let own = [
-            ("reasoning_effort", &effort),
-            ("thinking_budget", &budget),
-            ("reasoning", &reasoning),
-            ("verbosity", &request.verbosity),
-            ("prediction", &request.prediction),
-            ("service_tier", &request.service_tier),
-            ("store", &request.store),
-            ("web_search_options", &request.web_search_options),
-        ];
-        let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
+    async fn chat(&self, id: Data<&RequestId>, request: NamedBody<ChatRequest>) -> Result<ChatResponse, ErrorReply> {
+        let NamedBody(request, given) = request;
+        let in_vain: &[&str] = if self.thinks(&request).await? { &[] } else { &parameters::OF_THINKING };
+        let ignored = parameters::ignored(Endpoint::Chat, &given, in_vain);
         check(&request, &self.0)?;
         form_fields!(request).check().await?;
-        let content = if request.stream.unwrap_or(false) {
-            let frames = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
-            ChatContent::Stream(EventStream::new(frames))
+        let (content, truncated) = if request.stream.unwrap_or(false) {
+            let (frames, truncated) = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
+            (ChatContent::Stream(EventStream::new(frames)), truncated)
         } else {
-            ChatContent::Json(ApiJson(whole(&self.0, request, id.0.0.clone()).await?))
+            let answer = whole(&self.0, request, id.0.0.clone()).await?;
+            let truncated = answer.truncated_messages;
+            (ChatContent::Json(ApiJson(answer)), truncated)
         };
-        Ok(ChatResponse::Ok(content, ignored))
+        Ok(ChatResponse::Ok(content, ignored, truncated))
     }
 
     /// Show the prompt of a chat completion
@@ -110,7 +103,11 @@ impl ChatApi {
         let pictures = images::load(&self.0, &request.messages).await?;
         let lease = self.0.registry.acquire(&model.entry.id).await?;
         let turn = turn(&request, pictures, &lease, id.0.0.clone())?;
-        let rendered = beside(move || Ok(lease.text()?.chat.render(&turn)?)).await?;
+        let rendered = beside(move || {
+            let text = lease.text()?;
+            Ok(text.chat.fit(&turn, text.scheduler.limits().context_length)?.0)
+        })
+        .await?;
         let count = rendered.tokens.len() as u32;
         Ok(ApiJson(RenderedPrompt { prompt: rendered.prompt, tokens: rendered.tokens, count }))
     }
@@ -167,6 +164,8 @@ pub(crate) fn check(request: &ChatRequest, state: &State) -> Result<(), ApiError
     stops(request.stop.clone())?;
     Tools::of(request)?;
     thinking(request)?;
+    check_metadata(request.metadata.as_ref())?;
+    truncates(request)?;
     messages(&request.messages, Vec::new()).map(drop)?;
     images::check(&request.messages, state.config.allow_image_urls)
 }
@@ -203,9 +202,23 @@ pub(crate) fn turn(
         thinking: thinking(request)?,
         template_kwargs,
         continue_final_message: request.continue_final_message.unwrap_or(false),
+        truncate: truncates(request)?,
         generation,
         ..TurnRequest::new(id, messages(&request.messages, pictures)?)
     })
+}
+
+/// Whether a dialogue that does not fit is shortened.
+fn truncates(request: &ChatRequest) -> Result<bool, ApiError> {
+    match request.truncation.as_deref() {
+        None | Some("disabled") => Ok(false),
+        Some("auto") => Ok(true),
+        Some(other) => {
+            let other: String = other.chars().take(40).collect();
+            let message = format!("truncation is \"{other}\"; known are auto and disabled");
+            Err(ApiError::invalid("truncation", message))
+        }
+    }
 }
 
 /// Without `pictures` images are passed over.
@@ -333,6 +346,7 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
     let logprobs = request.logprobs.unwrap_or(false);
     let legacy = is_legacy(&request);
     let Running { turn, lease } = begin(state, &model, |lease| turn(&request, pictures, lease, id)).await?;
+    let dropped = turn.dropped_messages();
     let answered = turn.collect().await?;
     let choices = answered.answers.into_iter().zip(0..).map(|(answer, index)| {
         let finish =
@@ -353,5 +367,6 @@ async fn whole(state: &State, request: ChatRequest, id: String) -> Result<ChatCo
         usage: Usage::new(&answered.summary, answered.reasoning_tokens),
         system_fingerprint: state.fingerprint(lease.entry.engine),
         timings: Timings::new(&answered.summary),
+        truncated_messages: (dropped > 0).then_some(dropped),
     })
 }

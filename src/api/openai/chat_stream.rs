@@ -45,7 +45,8 @@ struct Progress {
 }
 
 impl ChatStream {
-    /// Starts the turn and gives its frames. Dropping the stream cancels the turn.
+    /// Starts the turn and gives its frames, and how many messages were left out of it, if that is known and any were.
+    /// Dropping the stream cancels the turn.
     ///
     /// # Errors
     /// What can be known at once: an unknown model, a parameter out of range, and when the model is in memory also a
@@ -54,7 +55,7 @@ impl ChatStream {
         state: State,
         request: ChatRequest,
         id: String,
-    ) -> Result<impl Stream<Item = Bytes> + Send + 'static, ApiError> {
+    ) -> Result<(impl Stream<Item = Bytes> + Send + 'static, Option<u32>), ApiError> {
         let status = state.find(request.model.as_deref()).await?;
         images::check_model(&state, &request.messages, &status)?;
         let pictures = images::load(&state, &request.messages).await?;
@@ -74,7 +75,9 @@ impl ChatStream {
         };
         this.events = Some(TurnStream::begin(state, status, move |lease| turn(&request, pictures, lease, id)).await?);
         this.open();
-        Ok(stream::unfold(this, |mut this| async move { this.next().await.map(|frame| (frame, this)) }))
+        let truncated = this.truncated();
+        let frames = stream::unfold(this, |mut this| async move { this.next().await.map(|frame| (frame, this)) });
+        Ok((frames, truncated))
     }
 
     async fn next(&mut self) -> Option<Bytes> {
@@ -134,7 +137,8 @@ impl ChatStream {
             TurnEvent::Finish { choice, reason, tool_calls } => {
                 let mut choice = self.choice(choice, ChunkDelta::default());
                 choice.finish_reason = Some(finish_word(&reason, tool_calls as usize, self.legacy).into());
-                let chunk = self.chunk(vec![choice]);
+                let mut chunk = self.chunk(vec![choice]);
+                chunk.truncated_messages = self.truncated();
                 self.ready.push_back(sse::data(&chunk));
             }
             TurnEvent::End { summary, reasoning_tokens } => self.end(&summary, reasoning_tokens),
@@ -147,6 +151,10 @@ impl ChatStream {
             return ChunkDelta { function_call: Some(call.function), ..ChunkDelta::default() };
         }
         ChunkDelta { tool_calls: Some(vec![call]), ..ChunkDelta::default() }
+    }
+
+    fn truncated(&self) -> Option<u32> {
+        self.events.as_ref()?.dropped_messages().filter(|dropped| *dropped > 0)
     }
 
     fn delta(&mut self, delta: &TurnDelta, content: ChunkDelta) {
@@ -193,6 +201,7 @@ impl ChatStream {
             usage: None,
             timings: None,
             prompt_progress: None,
+            truncated_messages: None,
         }
     }
 }

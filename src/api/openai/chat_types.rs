@@ -159,6 +159,18 @@ pub struct ChatRequest {
     /// The older name of `tool_choice`: `"auto"`, `"none"` or `{"name": ...}`.
     #[oai(nullable)]
     pub function_call: Option<Value>,
+    /// What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest turns,
+    /// never instructions nor the last message of the person. How many messages went is in `truncated_messages` of the answer
+    /// (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
+    #[oai(nullable)]
+    pub truncation: Option<String>,
+    /// At most 16 pairs of texts, keys of at most 64 characters and values of at most 512. Accepted and named in
+    /// `x-ignored-params`: answers are not stored.
+    #[oai(nullable)]
+    pub metadata: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub user: Option<Value>,
     /// `["text"]`.
     #[oai(nullable)]
     pub modalities: Option<Vec<String>>,
@@ -231,6 +243,9 @@ pub struct StreamOptions {
     /// Send a last chunk with the token counts.
     #[oai(nullable)]
     pub include_usage: Option<bool>,
+    /// Accepted: nothing is added to hide the length of what is sent.
+    #[oai(nullable)]
+    pub include_obfuscation: Option<bool>,
 }
 
 /// Who speaks.
@@ -353,6 +368,10 @@ pub struct ChatCompletion {
     pub system_fingerprint: String,
     /// Times.
     pub timings: Timings,
+    /// How many messages were left out because of `truncation: "auto"`, if any.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated_messages: Option<u32>,
 }
 
 /// One answer.
@@ -425,6 +444,10 @@ pub struct ChatChunk {
     #[oai(skip_serializing_if_is_none)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_progress: Option<PromptProgress>,
+    /// How many messages were left out because of `truncation: "auto"`, if any: with `finish_reason`.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated_messages: Option<u32>,
 }
 
 /// What is new in one answer.

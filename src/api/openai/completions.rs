@@ -9,7 +9,7 @@ use serde_json::Value;
 use tern_chat::{CompletionRequest as Completion, Generation, Prompt, complete};
 use tern_engine::{Token, Tokenizer};
 use tern_registry::Lease;
-use tern_scheduler::{Event, Events, Summary};
+use tern_scheduler::{Event, Summary};
 
 use super::{
     chat::finish_reason,
@@ -17,19 +17,21 @@ use super::{
     completions_stream::CompletionStream,
     forms::{GrammarInput, ResponseFormat, StructuredOutputs, form_fields},
     logprobs::CompletionLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, idle_samplers, ignored, sampling_fields, stops},
+    parameters::{self, Endpoint},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, check_metadata, sampling_fields, stops},
     usage::{Timings, Usage, add},
 };
 use crate::{
     error::{ApiError, ErrorReply},
     http::{
-        body::{ApiBody, ApiJson},
+        body::{ApiJson, NamedBody},
         envelope::RequestId,
         lenient,
         sse::EventStream,
         union::any_of,
     },
     ids,
+    keys::{Caller, Meter, MeteredEvents},
     routes::ApiTags,
     state::{State, beside},
 };
@@ -178,6 +180,12 @@ pub struct CompletionRequest {
     /// The same in vLLM's newer way.
     #[oai(nullable)]
     pub structured_outputs: Option<StructuredOutputs>,
+    /// At most 16 pairs of texts, as for chats. Accepted and named in `x-ignored-params`: answers are not stored.
+    #[oai(nullable)]
+    pub metadata: Option<Value>,
+    /// Accepted and named in `x-ignored-params`.
+    #[oai(nullable)]
+    pub user: Option<Value>,
     /// Accepted and named in `x-ignored-params`.
     #[oai(nullable)]
     pub service_tier: Option<Value>,
@@ -279,11 +287,10 @@ impl CompletionsApi {
     async fn completions(
         &self,
         id: Data<&RequestId>,
-        request: ApiBody<CompletionRequest>,
+        request: NamedBody<CompletionRequest>,
     ) -> Result<CompletionResponse, ErrorReply> {
-        let request = request.0;
-        let own = [("service_tier", &request.service_tier)];
-        let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
+        let NamedBody(request, given) = request;
+        let ignored = parameters::ignored(Endpoint::Completions, &given);
         check(&request)?;
         form_fields!(request).check().await?;
         let content = if request.stream.unwrap_or(false) {
@@ -316,12 +323,13 @@ pub(crate) fn check(request: &CompletionRequest) -> Result<(), ApiError> {
         return Err(ApiError::unsupported("best_of", message));
     }
     SamplingFields { logit_bias: None, ..sampling_fields!(request) }.check(usize::MAX)?;
+    check_metadata(request.metadata.as_ref())?;
     stops(request.stop.clone()).map(drop)
 }
 
 /// One prompt on its way: its events and, with `echo`, its text.
 pub(crate) struct Running {
-    pub events: Events,
+    pub events: MeteredEvents,
     pub echo: String,
     /// Characters of tokens before the prompt's text that are not part of it (BOS).
     pub hidden: u32,
@@ -332,11 +340,12 @@ pub(crate) async fn submit(
     request: Arc<CompletionRequest>,
     lease: Lease,
     id: String,
+    meter: Meter,
 ) -> Result<(Vec<Running>, Lease), ApiError> {
-    beside(move || Ok((start(&request, &lease, &id)?, lease))).await
+    beside(move || Ok((start(&request, &lease, &id, &meter)?, lease))).await
 }
 
-fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Running>, ApiError> {
+fn start(request: &CompletionRequest, lease: &Lease, id: &str, meter: &Meter) -> Result<Vec<Running>, ApiError> {
     let text = lease.text()?;
     let tokenizer = text.tokenizer.as_ref();
     let echo = request.echo.unwrap_or(false);
@@ -365,6 +374,7 @@ fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Run
             Prompt::Text(_) | Prompt::Tokens(_) => (spelled.clone(), ""),
         };
         let hidden = hidden.chars().count() as u32;
+        let count = tokens.len() as u32;
         let completion = Completion {
             id: id.to_owned(),
             prompt: Prompt::Tokens(tokens),
@@ -372,6 +382,7 @@ fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Run
             prompt_logprobs: request.logprobs.filter(|_| echo),
         };
         let events = complete(&text.scheduler, tokenizer, completion)?;
+        let events = MeteredEvents::new(events, count, meter.clone());
         Ok(Running { events, echo: echo_text, hidden })
     };
     let running: Result<Vec<_>, tern_chat::TurnError> = prompts.into_iter().map(one).collect();
@@ -464,7 +475,7 @@ pub(crate) enum More {
 async fn whole(state: &State, request: CompletionRequest, id: String) -> Result<TextCompletion, ApiError> {
     let lease = state.acquire(request.model.as_deref()).await?;
     let request = Arc::new(request);
-    let (running, lease) = submit(request.clone(), lease, id).await?;
+    let (running, lease) = submit(request.clone(), lease, id, Caller::current().meter()).await?;
     let n = answers(request.n)?;
     let (mut choices, mut total) = (Vec::new(), Summary::default());
     for (prompt, mut running) in running.into_iter().enumerate() {

@@ -17,7 +17,7 @@ use super::{
     sampling::answers,
     usage::{Timings, Usage, add},
 };
-use crate::{error::ApiError, http::sse, ids, state::State};
+use crate::{error::ApiError, http::sse, ids, keys::Caller, state::State};
 
 /// As for chat: how long a plain HTTP error is still possible.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -64,9 +64,11 @@ impl CompletionStream {
         let fields = request.clone();
         let registry = state.registry.clone();
         let model = status.entry.id.clone();
+        // What begins late runs with the stream, which no longer knows who asked.
+        let meter = Caller::current().meter();
         let mut starting: Starting = async move {
             let lease = registry.acquire(&model).await?;
-            submit(fields, lease, id).await
+            submit(fields, lease, id, meter).await
         }
         .boxed();
         let mut this = Self {

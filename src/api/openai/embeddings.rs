@@ -1,18 +1,20 @@
 //! `POST /v1/embeddings`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use poem_openapi::{Enum, Object, OpenApi};
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use tern_engine::{Token, Tokenizer};
 use tern_registry::EmbedHandle;
 
+use super::parameters::{self, Endpoint};
 use crate::{
     error::{ApiError, ErrorReply},
     http::{
-        body::{ApiBody, ApiJson},
+        body::{ApiJson, NamedBody},
         lenient,
         union::any_of,
     },
+    keys::Caller,
     routes::ApiTags,
     state::{State, beside},
 };
@@ -123,6 +125,18 @@ pub struct EmbeddingUsage {
     pub total_tokens: u32,
 }
 
+#[derive(ApiResponse)]
+pub(crate) enum EmbeddingResponse {
+    /// The vectors.
+    #[oai(status = 200)]
+    Ok(
+        ApiJson<EmbeddingList>,
+        /// Parameters that were accepted and change nothing with this model.
+        #[oai(header = "x-ignored-params")]
+        Option<String>,
+    ),
+}
+
 pub(crate) struct EmbeddingsApi(pub State);
 
 #[OpenApi(prefix_path = "/v1", tag = "ApiTags::Embeddings")]
@@ -132,8 +146,10 @@ impl EmbeddingsApi {
     /// Gives each text a vector of length one; texts of like meaning get vectors of like direction. Needs an embedding
     /// model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
     #[oai(path = "/embeddings", method = "post", operation_id = "createEmbedding")]
-    async fn embeddings(&self, request: ApiBody<EmbeddingRequest>) -> Result<ApiJson<EmbeddingList>, ErrorReply> {
-        Ok(ApiJson(embed(&self.0, request.0).await?))
+    async fn embeddings(&self, request: NamedBody<EmbeddingRequest>) -> Result<EmbeddingResponse, ErrorReply> {
+        let NamedBody(request, given) = request;
+        let ignored = parameters::ignored(Endpoint::Embeddings, &given);
+        Ok(EmbeddingResponse::Ok(ApiJson(embed(&self.0, request).await?), ignored))
     }
 }
 
@@ -149,6 +165,7 @@ pub(crate) async fn embed(state: &State, request: EmbeddingRequest) -> Result<Em
     let inputs = beside(move || tokens(input, tokenizer.as_ref(), max_tokens)).await?;
     let prompt_tokens = inputs.iter().map(|tokens| tokens.len() as u32).sum();
     let vectors = model.embed(inputs).await?;
+    Caller::current().meter().count(prompt_tokens, 0);
     let format = request.encoding_format.unwrap_or_default();
     let data = vectors.into_iter().zip(0..).map(|(vector, index)| {
         let vector = cut(vector, dimensions);

@@ -8,11 +8,13 @@ use serde::Serialize;
 use tern_engine::Capability;
 use tern_registry::{LoadState, ModelStatus};
 
+use super::parameters;
 use crate::{
     anthropic::{AnthropicModel, AnthropicModels, MessagesError},
     error::ErrorBody,
     http::{body::ApiJson, dialect::Refused, union::any_of_in_answers},
     ids,
+    keys::Caller,
     routes::ApiTags,
     state::{State, beside},
 };
@@ -41,6 +43,10 @@ pub struct Model {
     pub owned_by: String,
     /// Other names it answers to.
     pub aliases: Vec<String>,
+    /// Of an entry that only is another name (`--alias`): the id of the model that answers.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<String>,
     /// Most tokens a request may have, with this server's settings.
     pub context_length: u32,
     /// The same by vLLM's name.
@@ -57,6 +63,15 @@ pub struct Model {
     pub memory: ModelMemory,
     /// What its file says.
     pub meta: ModelMeta,
+    /// Parameters of requests that it honours (of `GET /v1/models/{model}` only).
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supported_parameters: Option<Vec<String>>,
+    /// Parameters that are accepted and change nothing with it; answers name them in `x-ignored-params` (of
+    /// `GET /v1/models/{model}` only).
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored_parameters: Option<Vec<String>>,
 }
 
 /// Whether a model is in memory.
@@ -124,6 +139,7 @@ impl From<ModelStatus> for Model {
             created: ids::seconds(entry.modified),
             owned_by: "tern".into(),
             aliases: entry.aliases,
+            alias_of: None,
             context_length,
             max_model_len: context_length,
             capabilities: capabilities(&entry.info.capabilities),
@@ -146,6 +162,8 @@ impl From<ModelStatus> for Model {
                 n_embd: entry.info.hidden_size,
                 license: entry.info.license,
             },
+            supported_parameters: None,
+            ignored_parameters: None,
         }
     }
 }
@@ -179,6 +197,13 @@ pub enum ListedModel {
 
 any_of_in_answers!(ListedModel { Model, AnthropicModel });
 
+impl Model {
+    /// An entry for another name of a model.
+    fn under(self, name: &str) -> Self {
+        Self { id: name.to_owned(), alias_of: Some(self.id), aliases: Vec::new(), ..self }
+    }
+}
+
 /// An id to try the description with.
 fn an_id() -> String {
     "tern-guide".into()
@@ -190,8 +215,8 @@ pub(crate) struct ModelsApi(pub State);
 impl ModelsApi {
     /// List the models
     ///
-    /// Every model this server can run, in memory or not: the first request loads it. Clients of Anthropic, which send
-    /// `anthropic-version`, get it in its shape.
+    /// Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of them
+    /// (`--alias`), with `alias_of`. Clients of Anthropic, which send `anthropic-version`, get it in its shape.
     #[oai(path = "/models", method = "get", operation_id = "listModels")]
     async fn list(
         &self,
@@ -199,19 +224,32 @@ impl ModelsApi {
         #[oai(name = "anthropic-version")]
         anthropic: Header<Option<String>>,
     ) -> Result<ApiJson<ListedModels>, Refused<ListedError>> {
-        let registry = self.0.registry.clone();
+        let (state, caller) = (self.0.clone(), Caller::current());
         // Listing may read folders and headers.
-        let list = beside(move || Ok(registry.list())).await?;
-        if anthropic.0.is_some() {
-            return Ok(ApiJson(ListedModels::Anthropic(AnthropicModels::new(list))));
-        }
-        let data: Vec<Model> = list.into_iter().map(Into::into).collect();
-        Ok(ApiJson(ListedModels::OpenAi(ModelList { object: "list".into(), models: data.clone(), data })))
+        let list = beside(move || {
+            let models = state.registry.list().into_iter().filter(|model| caller.may_ask(&model.entry));
+            if anthropic.0.is_some() {
+                return Ok(ListedModels::Anthropic(AnthropicModels::new(models.collect())));
+            }
+            let mut data: Vec<Model> = models.map(Into::into).collect();
+            for alias in state.config.aliases.iter().filter(|alias| !alias.is_pattern()) {
+                // A model of this very name answers itself; one that is missing answers nobody.
+                let is_model = data.iter().any(|model| model.id == alias.name || model.aliases.contains(&alias.name));
+                if let Some(model) = state.registry.status(&alias.model).ok().filter(|_| !is_model)
+                    && caller.may_ask(&model.entry)
+                {
+                    data.push(Model::from(model).under(&alias.name));
+                }
+            }
+            Ok(ListedModels::OpenAi(ModelList { object: "list".into(), models: data.clone(), data }))
+        })
+        .await?;
+        Ok(ApiJson(list))
     }
 
     /// Show a model
     ///
-    /// The id may hold slashes, encoded (`%2F`) or not.
+    /// With the parameters that it honours. The id may hold slashes, encoded (`%2F`) or not.
     #[oai(path = "/models/:model", method = "get", operation_id = "retrieveModel")]
     async fn retrieve(
         &self,
@@ -222,11 +260,21 @@ impl ModelsApi {
         #[oai(name = "anthropic-version")]
         anthropic: Header<Option<String>>,
     ) -> Result<ApiJson<ListedModel>, Refused<ListedError>> {
-        let registry = self.0.registry.clone();
-        let status = beside(move || Ok(registry.status(&model.0)?)).await?;
-        Ok(ApiJson(match anthropic.0 {
-            Some(_) => ListedModel::Anthropic(status.into()),
-            None => ListedModel::OpenAi(Box::new(status.into())),
-        }))
+        let (state, caller) = (self.0.clone(), Caller::current());
+        let model = beside(move || {
+            let status = state.named(&model.0)?;
+            caller.check_model(&status.entry)?;
+            if anthropic.0.is_some() {
+                return Ok(ListedModel::Anthropic(status.into()));
+            }
+            let (supported, ignored) = parameters::of_model(&status.entry.info.capabilities);
+            let is_itself = status.entry.answers_to(&model.0);
+            let found = Model::from(status);
+            let found = if is_itself { found } else { found.under(&model.0) };
+            let found = Model { supported_parameters: Some(supported), ignored_parameters: Some(ignored), ..found };
+            Ok(ListedModel::OpenAi(Box::new(found)))
+        })
+        .await?;
+        Ok(ApiJson(model))
     }
 }

@@ -12,6 +12,10 @@ use crate::{error::ApiError, http::union::any_of};
 const MAX_STOPS: usize = 32;
 /// Most answers of one request; more than that is a mistake, not a wish.
 pub(crate) const MAX_N: u32 = 128;
+/// Most pairs of metadata, most characters of a key and of a value: OpenAI's own bounds.
+const MAX_PAIRS: usize = 16;
+const MAX_PAIR_KEY: usize = 64;
+const MAX_PAIR_VALUE: usize = 512;
 /// Most alternatives a token.
 pub(crate) const MAX_TOP_LOGPROBS: u32 = 20;
 
@@ -63,20 +67,7 @@ macro_rules! sampling_fields {
     };
 }
 
-/// Samplers of llama.cpp that are not here, with their names: they are accepted, as scripts send them to be sure, and
-/// named in `x-ignored-params`.
-macro_rules! idle_samplers {
-    ($request:expr) => {
-        [
-            ("mirostat", &$request.mirostat),
-            ("dry_multiplier", &$request.dry_multiplier),
-            ("xtc_probability", &$request.xtc_probability),
-            ("dynatemp_range", &$request.dynatemp_range),
-        ]
-    };
-}
-
-pub(crate) use {idle_samplers, sampling_fields};
+pub(crate) use sampling_fields;
 
 impl SamplingFields {
     /// Checks every range; the first field outside it is named.
@@ -151,10 +142,34 @@ pub(crate) fn answers(n: Option<u32>) -> Result<u32, ApiError> {
     }
 }
 
-/// Names of the given parameters that are accepted and change nothing, for `x-ignored-params`.
-pub(crate) fn ignored<'a>(fields: impl Iterator<Item = &'a (&'static str, &'a Option<Value>)>) -> Option<String> {
-    let names: Vec<_> = fields.filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
-    (!names.is_empty()).then(|| names.join(", "))
+/// Checks the pairs that a request wants to be kept with its answer, as OpenAI bounds them.
+pub(crate) fn check_metadata(metadata: Option<&Value>) -> Result<(), ApiError> {
+    let Some(metadata) = metadata.filter(|metadata| !metadata.is_null()) else { return Ok(()) };
+    let Some(pairs) = metadata.as_object() else {
+        return Err(ApiError::invalid("metadata", "metadata: expected an object of texts"));
+    };
+    if pairs.len() > MAX_PAIRS {
+        let message = format!("metadata has {} pairs; the most is {MAX_PAIRS}", pairs.len());
+        return Err(ApiError::invalid("metadata", message));
+    }
+    for (key, value) in pairs {
+        let shown: String = key.chars().take(MAX_PAIR_KEY).collect();
+        let param = format!("metadata.{shown}");
+        if key.chars().count() > MAX_PAIR_KEY {
+            return Err(ApiError::invalid(
+                &param,
+                format!("{param}...: the key has more than {MAX_PAIR_KEY} characters"),
+            ));
+        }
+        let Some(text) = value.as_str() else {
+            return Err(ApiError::invalid(&param, format!("{param}: expected a text")));
+        };
+        if text.chars().count() > MAX_PAIR_VALUE {
+            let message = format!("{param} has {} characters; the most is {MAX_PAIR_VALUE}", text.chars().count());
+            return Err(ApiError::invalid(&param, message));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `POST /v1/tokenize` and `POST /v1/detokenize`.
 
-use poem_openapi::{Object, OpenApi};
+use poem_openapi::{Object, OpenApi, param::Query};
 use serde::{Deserialize, Serialize};
 use tern_engine::Token;
 
@@ -96,6 +96,32 @@ pub struct Detokenized {
     pub prompt: String,
 }
 
+/// What a client that cuts texts with this tokenizer has to know, as vLLM tells it.
+#[derive(Debug, Object, Serialize)]
+pub struct TokenizerInfo {
+    /// Model id.
+    pub model: String,
+    /// Spelling of the token that begins a text; null where there is none.
+    #[oai(nullable)]
+    pub bos_token: Option<String>,
+    /// Spelling of the token that ends a text; null where there is none.
+    #[oai(nullable)]
+    pub eos_token: Option<String>,
+    /// Null: batches are not padded.
+    #[oai(nullable)]
+    pub pad_token: Option<String>,
+    /// Size of the vocabulary.
+    pub vocab_size: u32,
+    /// The chat template; null for a model without one.
+    #[oai(nullable)]
+    pub chat_template: Option<String>,
+}
+
+/// A model to try the description with.
+fn a_model() -> Option<String> {
+    Some("tern-guide".into())
+}
+
 pub(crate) struct TokensApi(pub State);
 
 #[OpenApi(prefix_path = "/v1", tag = "ApiTags::Tokens")]
@@ -120,6 +146,30 @@ impl TokensApi {
         });
         let max_model_len = self.0.find(Some(&lease.entry.id)).await?.context_length;
         Ok(ApiJson(Tokenized { count: tokens.len() as u32, tokens, max_model_len, pieces }))
+    }
+
+    /// Show a tokenizer
+    ///
+    /// For clients that count tokens as this model does: evaluation harnesses, say. Loads the model if it is not in memory.
+    #[oai(path = "/tokenizer_info", method = "get", operation_id = "tokenizerInfo")]
+    async fn info(
+        &self,
+        /// Model id, as `GET /v1/models` lists them.
+        #[oai(example = "a_model")]
+        model: Query<Option<String>>,
+    ) -> Result<ApiJson<TokenizerInfo>, ErrorReply> {
+        let lease = self.0.acquire(model.0.as_deref()).await?;
+        let tokenizer = lease.tokenizer()?;
+        let spelled = |token: Option<Token>| token.map(|token| spell(tokenizer.as_ref(), &[token]));
+        let template = lease.text().ok().map(|text| text.chat.template_source().to_owned());
+        Ok(ApiJson(TokenizerInfo {
+            model: lease.entry.id.clone(),
+            bos_token: spelled(tokenizer.bos()),
+            eos_token: spelled(tokenizer.eos()),
+            pad_token: None,
+            vocab_size: tokenizer.vocab_size() as u32,
+            chat_template: template.filter(|template| !template.is_empty()),
+        }))
     }
 
     /// Spell out tokens

@@ -20,6 +20,38 @@ fn texts(json: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_scored_prompt_has_an_entry_for_the_token_behind_it_also_where_that_is_an_end() {
+    let app = App::start();
+    for stream in [false, true] {
+        let body =
+            json!({"model": "echo", "prompt": "hi", "echo": true, "logprobs": 1, "max_tokens": 50, "temperature": 0});
+        let exchange = app.post("/v1/completions", with(body, json!({"stream": stream}))).await;
+        let choices: Vec<Value> = if stream {
+            exchange.chunks().iter().map(|chunk| chunk["choices"][0].clone()).collect()
+        } else {
+            vec![exchange.ok()["choices"][0].clone()]
+        };
+        let all = |field: &str| {
+            let lists = choices.iter().filter_map(|choice| choice["logprobs"][field].as_array());
+            lists.flatten().cloned().collect::<Vec<_>>()
+        };
+        let tokens = all("tokens");
+        // The prompt, its echo, the end.
+        assert_eq!(tokens.len(), all("token_logprobs").len(), "{exchange}");
+        assert_eq!(tokens.last().unwrap(), "<|im_end|>", "{exchange}");
+        assert!(all("token_logprobs").last().unwrap().is_number(), "{exchange}");
+        let text: String = choices.iter().filter_map(|choice| choice["text"].as_str()).collect();
+        assert_eq!(text, "hihi", "the end is not part of the text: {exchange}");
+    }
+    // Without a prompt to score it is as ever: the entries are those of the text.
+    let body = json!({"model": "echo", "prompt": "hi", "logprobs": 1, "max_tokens": 50, "temperature": 0});
+    let json = app.post("/v1/completions", body).await.ok();
+    let spelled: String =
+        json["choices"][0]["logprobs"]["tokens"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    assert_eq!(spelled, "hi", "{json}");
+}
+
+#[tokio::test]
 async fn e70_a_prompt_may_be_a_text_texts_tokens_or_lists_of_tokens() {
     let app = App::start();
     let (one, two) = (tokens(&app, "one").await, tokens(&app, "two").await);

@@ -23,8 +23,10 @@ mod h_responses; // clients.md H: responses, their events in order, what is take
 mod h_stored; // responses that are kept: threads of the page, going on, joining, cancelling, deleting
 mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
+mod keys; // keys: scopes, limits, counting, models of their own
 mod loading; // loading on demand, unloading, keep-alive, the memory budget
 mod models; // ids, tokens, rendered prompts, health, metrics, catalogue
+mod names; // other names of models; parameters that are honoured and ignored
 mod ollama; // Ollama's API: lines, models, texts, vectors, downloads
 mod openapi; // the description itself, and its examples
 mod page; // the page: its views, its headers, and that the API is never mistaken for it
@@ -32,5 +34,7 @@ mod parameters; // values out of range, prompts that do not fit, models that can
 mod pictures; // text in images, captions: forms and JSON, images that are none, models that are not there
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
 mod tasks; // names in texts, relevance
+mod tls; // TLS: both versions of HTTP, a certificate that is replaced
+mod truncation; // dialogues that are shortened; fields that only clients care for
 mod thinking; // effort and budgets of reasoning
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full

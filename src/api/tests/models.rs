@@ -9,6 +9,20 @@ use crate::support::{App, ask, with};
 const TEXTS: [&str; 5] = ["Hello from the house", "Café 👨‍👩‍👧‍👦 日本語 e\u{301}", " \n\t ", "<|im_start|>user\n", "x"];
 
 #[tokio::test]
+async fn a_tokenizer_is_shown_for_clients_that_count_as_the_model_does() {
+    let app = App::start();
+    // lm-evaluation-harness asks without /v1.
+    let info = app.get("/tokenizer_info?model=echo").await.ok();
+    let eos = info["eos_token"].as_str().unwrap();
+    let tokens = app.post("/tokenize", json!({"model": "echo", "prompt": eos})).await.ok();
+    assert_eq!(tokens["count"], 1, "{tokens}");
+    assert!(info["chat_template"].as_str().unwrap().contains("messages"), "{info}");
+    assert!(info["vocab_size"].as_u64().unwrap() > 256 && info["pad_token"].is_null(), "{info}");
+    app.get("/v1/tokenizer_info?model=gpt-9").await.refused(404, "model_not_found", "model");
+    app.get("/v1/tokenizer_info").await.refused(400, "missing_required_parameter", "model");
+}
+
+#[tokio::test]
 async fn tokens_spell_the_text_they_were_made_of() {
     let app = App::start();
     for text in TEXTS {

@@ -6,12 +6,13 @@ use std::{fs, io, net::TcpListener, path::Path, process::ExitCode};
 
 use serde::Serialize;
 use serde_json::json;
+use tern_api::Tls;
 use tern_catalog::hub;
 use tern_registry::{engines, machine};
 
 use crate::{
     Error, VERSION,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, ServerConfig, names},
     output::{self, Table},
 };
 
@@ -102,7 +103,8 @@ fn settings(config: &Config) -> Vec<Check> {
     let file = config.file.as_ref().map_or("no file".to_owned(), |file| file.display().to_string());
     let mut checks = vec![Check::ok("settings", file), threads(config)];
     checks.extend(memory(config));
-    checks.extend([data_dir(&config.data_dir), port(&config.server.host, config.server.port)]);
+    checks.extend([data_dir(&config.data_dir), port(&config.server.host, config.server.port), keys(&config.server)]);
+    checks.extend(config.server.tls.as_ref().map(|(certificate, key)| tls(certificate, key)));
     checks
 }
 
@@ -162,6 +164,23 @@ fn port(host: &str, port: u16) -> Check {
             Check::warning("port", format!("{shown} is in use"), advice)
         }
         Err(error) => Check::problem("port", format!("{shown}: {error}"), "choose others with --host and --port"),
+    }
+}
+
+fn keys(server: &ServerConfig) -> Check {
+    match server.all_keys() {
+        Ok(keys) if keys.is_empty() => {
+            Check::ok("keys", format!("none: who reaches {} may do everything", server.host))
+        }
+        Ok(keys) => Check::ok("keys", format!("{}: {}", keys.len(), names(&keys))),
+        Err(error) => Check::problem("keys", error.to_string(), "correct it; tern serve does not start before"),
+    }
+}
+
+fn tls(certificate: &Path, key: &Path) -> Check {
+    match Tls::load(certificate, key) {
+        Ok(_) => Check::ok("tls", certificate.display().to_string()),
+        Err(error) => Check::problem("tls", error.to_string(), "correct it; tern serve does not start before"),
     }
 }
 

@@ -34,6 +34,12 @@ export const en = {
     loading: (model: string, share: string) => `Loading ${model}: ${share}`,
   },
 
+  key: {
+    missing: "This server wants a key. It is kept in this browser.",
+    wrong: "The server does not know this key.",
+    give: "Use this key",
+  },
+
   markdown: {
     text: "text",
     wrap: "Wrap",

@@ -8,7 +8,8 @@ use super::{
 use crate::{
     error::ApiError,
     openai::{
-        chat_types::{ChatFunctionCall, ChatMessage, ChatRole, ChatToolCall, Content, ContentPart},
+        chat_types::{ChatMessage, ChatRole, Content, ContentPart},
+        tools::{ChatFunctionCall, ChatToolCall},
         images::{ImageRef, ImageUrl},
     },
 };

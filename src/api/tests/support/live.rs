@@ -1,14 +1,14 @@
 //! The server on a loopback socket, for what only a real connection shows: a client that goes away.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tern_api::{ApiConfig, Server, Services};
+use tern_api::{ApiConfig, Server, Services, Tls};
 use tern_conversations::Conversations;
 use tern_registry::{Registry, RegistryConfig};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
@@ -26,10 +26,23 @@ pub struct Live {
 
 impl Live {
     pub async fn start(change: impl FnOnce(&mut RegistryConfig)) -> Self {
+        Self::serving(change, None).await
+    }
+
+    /// One that speaks TLS.
+    pub async fn with_tls(tls: Arc<Tls>) -> Self {
+        Self::serving(|_| {}, Some(tls)).await
+    }
+
+    async fn serving(change: impl FnOnce(&mut RegistryConfig), tls: Option<Arc<Tls>>) -> Self {
         let (registry, dir) = super::registry(change);
         let services = Services::in_memory(registry.clone());
         let conversations = services.conversations.clone();
         let server = Server::bind("127.0.0.1:0", services, ApiConfig::default()).await.unwrap();
+        let server = match tls {
+            Some(tls) => server.with_tls(tls),
+            None => server,
+        };
         let address = server.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
@@ -64,7 +77,7 @@ impl Live {
 }
 
 /// Reads from a socket until `wanted` has come.
-pub async fn read_until(socket: &mut TcpStream, wanted: &str) -> String {
+pub async fn read_until(socket: &mut (impl AsyncRead + Unpin), wanted: &str) -> String {
     let mut seen = Vec::new();
     loop {
         let mut buffer = [0; 4096];

@@ -155,6 +155,18 @@ impl App {
     pub async fn open_with(&self, method: Method, path: &str, body: Value) -> Open {
         let request = format!("> {method} {path}\n{body}");
         let response = self.request(&method, path).body(body.to_string()).send().await.0;
+        Self::opened(request, response)
+    }
+
+    /// The same with headers.
+    pub async fn open_as(&self, headers: &[(&str, &str)], path: &str, body: Value) -> Open {
+        let request = format!("> POST {path} {headers:?}\n{body}");
+        let builder =
+            headers.iter().fold(self.request(&Method::POST, path), |b, (name, value)| b.header(*name, *value));
+        Self::opened(request, builder.body(body.to_string()).send().await.0)
+    }
+
+    fn opened(request: String, response: Response) -> Open {
         let (parts, body) = response.into_parts();
         let frames = body.into_bytes_stream().map(|frame| frame.unwrap().to_vec()).boxed();
         Open { request, status: parts.status.as_u16(), headers: parts.headers, frames, text: String::new(), read: 0 }

@@ -1,0 +1,91 @@
+//! Who asks, for whatever runs for a request.
+//!
+//! It is kept with the task that answers, not handed from function to function: every dialect would have to pass it on,
+//! and one that forgot would be open. What goes on behind the handler (a stream) takes its [`Meter`] along when it begins; a
+//! task that is spawned for a request runs in `Caller::current().scope(...)`.
+
+use std::{future::Future, sync::Arc};
+
+use tern_registry::ModelEntry;
+
+use super::{meter::Meter, ring::Key};
+use crate::error::ApiError;
+
+tokio::task_local! {
+    static CALLER: Caller;
+}
+
+/// The key of a request; none where none is needed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller(pub(super) Option<Arc<Key>>);
+
+impl Caller {
+    /// Who the running task answers.
+    pub fn current() -> Self {
+        CALLER.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// Runs `work` for this caller.
+    pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        CALLER.scope(self, work)
+    }
+
+    /// The model for requests that name none, where the key has one of its own.
+    pub fn default_model(&self) -> Option<&str> {
+        self.0.as_deref()?.settings.default_model.as_deref()
+    }
+
+    /// Whether only some models may be asked.
+    pub fn is_restricted(&self) -> bool {
+        self.0.as_deref().is_some_and(|key| !key.settings.models.is_empty())
+    }
+
+    /// Whether this model may be asked.
+    pub fn may_ask(&self, model: &ModelEntry) -> bool {
+        let Some(key) = self.0.as_deref() else { return true };
+        let allowed = &key.settings.models;
+        let fits = |pattern: &String| {
+            model.answers_to(pattern)
+                || crate::names::fits(pattern, &model.id)
+                || model.aliases.iter().any(|alias| crate::names::fits(pattern, alias))
+        };
+        allowed.is_empty() || allowed.iter().any(fits)
+    }
+
+    /// As [`Caller::may_ask`].
+    ///
+    /// # Errors
+    /// 403, naming the key and what it may ask.
+    pub fn check_model(&self, model: &ModelEntry) -> Result<(), ApiError> {
+        if self.may_ask(model) {
+            return Ok(());
+        }
+        let settings = self.0.as_deref().map(|key| &key.settings);
+        let (name, allowed) = settings.map(|s| (s.name.to_string(), s.models.join(", "))).unwrap_or_default();
+        let message = format!("the key \"{name}\" may not ask the model `{}`; it may ask {allowed}", model.id);
+        Err(ApiError { param: Some("model".into()), ..ApiError::new(403, "model_not_allowed", message) })
+    }
+
+    /// Refuses work of which neither the models nor the tokens are watched to a key that is limited in those.
+    ///
+    /// # Errors
+    /// 403, naming the key.
+    pub fn check_unlimited(&self, what: &str) -> Result<(), ApiError> {
+        match self.0.as_deref().map(|key| &key.settings) {
+            Some(settings) if settings.tokens_per_minute.is_some() || !settings.models.is_empty() => {
+                let message = format!(
+                    "the key \"{}\" is limited in its models or its tokens a minute, which are not watched in {what}; use a \
+                     key that is not",
+                    settings.name
+                );
+                Err(ApiError::new(403, "key_limited", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts what is computed for this caller.
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.0.clone())
+    }
+}
