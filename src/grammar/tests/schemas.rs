@@ -200,7 +200,7 @@ impl Maker {
 #[test]
 fn what_random_weights_say_in_a_schema_satisfies_an_independent_validator() {
     let (pieces, vocabulary) = vocabulary();
-    let (mut enforced, mut refused) = (0, 0);
+    let (mut enforced, mut refused, mut wrong) = (0, 0, Vec::new());
     for seed in 0..400 {
         let schema = Maker::schema(seed);
         let grammar = Grammar::JsonSchema(schema.clone());
@@ -224,10 +224,11 @@ fn what_random_weights_say_in_a_schema_satisfies_an_independent_validator() {
                 Err(error) => panic!("seed {seed}: {error}: {text}"),
             };
             if let Err(error) = judge.validate(&value) {
-                panic!("seed {seed}: {error} at {}: {text} of {schema}", error.instance_path());
+                wrong.push(format!("seed {seed}: {error} at {}: {text}", error.instance_path()));
             }
         }
     }
+    assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
     assert!(enforced >= 300, "only {enforced} enforced, {refused} refused");
     assert!(refused >= 10, "only {refused} refused");
 }
