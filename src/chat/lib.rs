@@ -3,8 +3,9 @@
 //! Read in this order: `types` (what goes in and out), `model` ([`ChatModel`]: a dialogue becomes a prompt),
 //! [`template`] (Jinja as Hugging Face runs it), `support` (what a template can express, found by trying it),
 //! `dialogue` (what is merged or rewritten so that nothing is dropped), `control` (control tokens spelled in a
-//! message stay text), `turn` (the events of the scheduler become events of a turn), [`reasoning`] (which part of
-//! the text is reasoning), `thinking` (how much of it there may be) and `tools` (which part of the text calls functions).
+//! message stay text), `told` (which form the model is told to give its answer), `turn` (the events of the scheduler become
+//! events of a turn), [`reasoning`] (which part of the text is reasoning), `thinking` (how much of it there may be) and `tools`
+//! (which part of the text calls functions).
 
 mod answers;
 mod complete;
@@ -23,6 +24,7 @@ mod splitter;
 mod support;
 pub mod template;
 mod thinking;
+mod told;
 mod tools;
 mod turn;
 mod types;

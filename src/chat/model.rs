@@ -17,6 +17,7 @@ use crate::{
     support::Support,
     template::{RenderError, Template},
     thinking,
+    told::told,
     tools::{
         CallFormat, Frame, Offer, Spelled, ToolSupport, Trust, answer_grammar, instructions, shown, tool_support,
         written,
@@ -159,9 +160,10 @@ impl ChatModel {
             let message = "continue_final_message needs an assistant message at the end of messages";
             return Err(TurnError::invalid("continue_final_message", message));
         }
+        let turn = &*told(turn);
         let mut escaper = Escaper::new(&self.spellings);
-        let told = self.tell_tools(turn);
-        let (messages, pictures) = images::put_in(told.as_deref().unwrap_or(&turn.messages))?;
+        let with_tools = self.tell_tools(turn);
+        let (messages, pictures) = images::put_in(with_tools.as_deref().unwrap_or(&turn.messages))?;
         let text = match &self.template {
             None => self.plain(turn, &messages, &mut escaper)?,
             Some((template, support)) => self.jinja(template, *support, turn, &messages, &mut escaper)?,

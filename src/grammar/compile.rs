@@ -22,7 +22,7 @@ pub fn check(grammar: &Grammar) -> Result<(), GrammarError> {
     limits::with_stack(|| {
         let source = Source::of(grammar)?;
         let read = GrammarInit::Serialized(source.top_level()).to_internal(None, limits::parser());
-        let (_, lexer) = read.map_err(|error| source.explain(&error))?;
+        let (_, lexer) = read.map_err(|error| source.explain(&error, &error.root_cause()))?;
         if lexer.render_warnings().iter().any(|warning| warning.contains("no tokenizer")) {
             // It names tokens, which only the model's vocabulary knows.
             return Ok(());
@@ -75,7 +75,8 @@ fn begin(
     factory: &ParserFactory,
     source: &Source,
 ) -> Result<(llguidance::Matcher, llguidance::toktrie::SimpleVob), GrammarError> {
-    let parser = factory.create_parser(source.top_level()).map_err(|error| source.explain(&error))?;
+    let parser =
+        factory.create_parser(source.top_level()).map_err(|error| source.explain(&error, &error.root_cause()))?;
     let mut matcher = llguidance::Matcher::new(Ok(parser));
     match matcher.compute_mask_or_eos() {
         Ok(mask) => Ok((matcher, mask)),
@@ -133,13 +134,13 @@ impl Source {
         }
     }
 
-    fn explain(&self, error: &dyn std::fmt::Display) -> GrammarError {
-        let reason = readable(&error.to_string());
+    /// `error` and `cause`, its innermost reason, which of a schema says more.
+    fn explain(&self, error: &dyn std::fmt::Display, cause: &dyn std::fmt::Display) -> GrammarError {
         match self {
-            Self::Lark(_) => GrammarError::new(reason),
-            Self::Schema(schema) => schema::blame(schema, &reason, &|part| {
+            Self::Lark(_) => GrammarError::new(readable(&error.to_string())),
+            Self::Schema(schema) => schema::blame(schema, &readable(&cause.to_string()), &|part| {
                 let init = GrammarInit::Serialized(TopLevelGrammar::from_json_schema(part.clone()));
-                init.to_internal(None, limits::parser()).err().map(|error| readable(&error.to_string()))
+                init.to_internal(None, limits::parser()).err().map(|error| readable(&error.root_cause().to_string()))
             }),
         }
     }

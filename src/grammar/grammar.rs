@@ -18,6 +18,23 @@ pub enum Grammar {
     Gbnf(String),
 }
 
+impl Grammar {
+    /// One of these texts.
+    pub fn one_of(texts: &[impl AsRef<str>]) -> Self {
+        let escaped = |text: &str| {
+            let mut out = String::with_capacity(text.len());
+            for c in text.chars() {
+                if "\\.+*?()|[]{}^$#&-~".contains(c) {
+                    out.push('\\');
+                }
+                out.push(c);
+            }
+            out
+        };
+        Self::Regex(texts.iter().map(|text| escaped(text.as_ref())).collect::<Vec<_>>().join("|"))
+    }
+}
+
 /// Why a form cannot be enforced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -42,7 +42,9 @@ impl Vocabulary {
         let ids = 0..size as Token;
         let ends: Vec<Token> = ids.clone().filter(|&token| tokenizer.is_end_of_generation(token)).collect();
         let Some(&first_end) = ends.first() else {
-            return Err(GrammarError::new("this model has no token that ends an answer, so that no form can be completed"));
+            return Err(GrammarError::new(
+                "this model has no token that ends an answer, so that no form can be completed",
+            ));
         };
         let words: Vec<Vec<u8>> = ids.map(|token| word(tokenizer, token)).collect();
         let eos = tokenizer.eos().filter(|eos| ends.contains(eos)).unwrap_or(first_end);

@@ -14,9 +14,10 @@ use tern_scheduler::FinishReason;
 use super::{
     chat_stream::ChatStream,
     chat_types::*,
+    forms::form_fields,
     images,
     logprobs::ChatLogprobs,
-    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, free_form, idle_samplers, ignored, sampling_fields, stops},
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, idle_samplers, ignored, sampling_fields, stops},
     thinking::{effort, thinking},
     tools::{AnswerToolCall, Tools, is_legacy},
     usage::{Timings, Usage},
@@ -82,6 +83,7 @@ impl ChatApi {
         ];
         let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
         check(&request, &self.0)?;
+        form_fields!(request).check().await?;
         let content = if request.stream.unwrap_or(false) {
             let frames = ChatStream::start(self.0.clone(), request, id.0.0.clone()).await?;
             ChatContent::Stream(EventStream::new(frames))
@@ -102,6 +104,7 @@ impl ChatApi {
     ) -> Result<ApiJson<RenderedPrompt>, ErrorReply> {
         let request = request.0;
         check(&request, &self.0)?;
+        form_fields!(request).check().await?;
         let model = self.0.find(request.model.as_deref()).await?;
         images::check_model(&self.0, &request.messages, &model)?;
         let pictures = images::load(&self.0, &request.messages).await?;
@@ -142,10 +145,6 @@ pub(crate) fn check(request: &ChatRequest, state: &State) -> Result<(), ApiError
         return Err(ApiError::invalid("messages", "messages is empty; at least one is needed"));
     }
     let refuse = |param: &str, message: &str| Err(ApiError::unsupported(param, message));
-    free_form(
-        request.response_format.as_ref(),
-        &[("grammar", &request.grammar), ("json_schema", &request.json_schema)],
-    )?;
     if request.audio.is_some() || request.modalities.iter().flatten().any(|modality| modality != "text") {
         return refuse("modalities", "this server answers with text only");
     }
@@ -184,7 +183,7 @@ pub(crate) fn turn(
         sampling: sampling_fields!(request).check(text.tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_completion_tokens.or(request.max_tokens),
-        grammar: None,
+        grammar: form_fields!(request).form()?.map(|form| form.grammar),
         stop: stops(request.stop.clone())?,
         ignore_eos: request.ignore_eos.unwrap_or(false),
         logprobs: request.logprobs.unwrap_or(false).then(|| request.top_logprobs.unwrap_or(0)),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    forms::{GrammarInput, ResponseFormat, StructuredOutputs},
     images::ImageRef,
     logprobs::ChatLogprobs,
     sampling::Strings,
@@ -110,15 +111,35 @@ pub struct ChatRequest {
     /// Send `timings` with every chunk (streams only).
     #[oai(nullable)]
     pub timings_per_token: Option<bool>,
-    /// `{"type": "text"}`; other formats are refused.
+    /// What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
+    /// "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be. The
+    /// model is also told: the schema stands in the system message.
     #[oai(nullable)]
-    pub response_format: Option<Value>,
-    /// Refused, as is `json_schema`: the form of an answer cannot be prescribed.
+    pub response_format: Option<ResponseFormat>,
+    /// A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given.
     #[oai(nullable)]
-    pub grammar: Option<Value>,
-    /// Refused.
+    pub grammar: Option<GrammarInput>,
+    /// A JSON schema for the answer, as llama.cpp takes it.
     #[oai(nullable)]
     pub json_schema: Option<Value>,
+    /// A regular expression (Rust's syntax) for the whole answer.
+    #[oai(nullable)]
+    pub regex: Option<String>,
+    /// vLLM's name of `json_schema`.
+    #[oai(nullable)]
+    pub guided_json: Option<Value>,
+    /// vLLM's name of `regex`.
+    #[oai(nullable)]
+    pub guided_regex: Option<String>,
+    /// The answer is one of these texts, as vLLM takes them.
+    #[oai(nullable)]
+    pub guided_choice: Option<Vec<String>>,
+    /// vLLM's name of `grammar`.
+    #[oai(nullable)]
+    pub guided_grammar: Option<String>,
+    /// The same in vLLM's newer way.
+    #[oai(nullable)]
+    pub structured_outputs: Option<StructuredOutputs>,
     /// Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters", "strict"}}`,
     /// 128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that cannot be
     /// enforced is refused with `strict`; without it the arguments are any JSON object.

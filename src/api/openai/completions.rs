@@ -15,10 +15,9 @@ use super::{
     chat::finish_reason,
     chat_types::StreamOptions,
     completions_stream::CompletionStream,
+    forms::{GrammarInput, ResponseFormat, StructuredOutputs, form_fields},
     logprobs::CompletionLogprobs,
-    sampling::{
-        MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, free_form, idle_samplers, ignored, sampling_fields, stops,
-    },
+    sampling::{MAX_TOP_LOGPROBS, SamplingFields, Strings, answers, idle_samplers, ignored, sampling_fields, stops},
     usage::{Timings, Usage, add},
 };
 use crate::{
@@ -151,15 +150,34 @@ pub struct CompletionRequest {
     /// Whether a prompt's beginning may be taken from the cache. Default true.
     #[oai(nullable)]
     pub cache_prompt: Option<bool>,
-    /// `{"type": "text"}`; other formats are refused.
+    /// What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
+    /// "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be.
     #[oai(nullable)]
-    pub response_format: Option<Value>,
-    /// Refused, as is `json_schema`: the form of an answer cannot be prescribed.
+    pub response_format: Option<ResponseFormat>,
+    /// A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given.
     #[oai(nullable)]
-    pub grammar: Option<Value>,
-    /// Refused.
+    pub grammar: Option<GrammarInput>,
+    /// A JSON schema for the answer, as llama.cpp takes it.
     #[oai(nullable)]
     pub json_schema: Option<Value>,
+    /// A regular expression (Rust's syntax) for the whole answer.
+    #[oai(nullable)]
+    pub regex: Option<String>,
+    /// vLLM's name of `json_schema`.
+    #[oai(nullable)]
+    pub guided_json: Option<Value>,
+    /// vLLM's name of `regex`.
+    #[oai(nullable)]
+    pub guided_regex: Option<String>,
+    /// The answer is one of these texts, as vLLM takes them.
+    #[oai(nullable)]
+    pub guided_choice: Option<Vec<String>>,
+    /// vLLM's name of `grammar`.
+    #[oai(nullable)]
+    pub guided_grammar: Option<String>,
+    /// The same in vLLM's newer way.
+    #[oai(nullable)]
+    pub structured_outputs: Option<StructuredOutputs>,
     /// Accepted and named in `x-ignored-params`.
     #[oai(nullable)]
     pub service_tier: Option<Value>,
@@ -267,6 +285,7 @@ impl CompletionsApi {
         let own = [("service_tier", &request.service_tier)];
         let ignored = ignored(own.iter().chain(&idle_samplers!(request)));
         check(&request)?;
+        form_fields!(request).check().await?;
         let content = if request.stream.unwrap_or(false) {
             let frames = CompletionStream::start(self.0.clone(), request, id.0.0.clone()).await?;
             CompletionContent::Stream(EventStream::new(frames))
@@ -285,10 +304,6 @@ fn check(request: &CompletionRequest) -> Result<(), ApiError> {
     if request.suffix.as_ref().is_some_and(|suffix| !suffix.is_empty()) {
         return Err(ApiError::unsupported("suffix", "suffix is not supported by this server"));
     }
-    free_form(
-        request.response_format.as_ref(),
-        &[("grammar", &request.grammar), ("json_schema", &request.json_schema)],
-    )?;
     if request.logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
         return Err(ApiError::invalid("logprobs", format!("logprobs is at most {MAX_TOP_LOGPROBS}")));
     }
@@ -329,7 +344,7 @@ fn start(request: &CompletionRequest, lease: &Lease, id: &str) -> Result<Vec<Run
         sampling: sampling_fields!(request).check(tokenizer.vocab_size())?,
         n: answers(request.n)?,
         max_tokens: request.max_tokens,
-        grammar: None,
+        grammar: form_fields!(request).form()?.map(|form| form.grammar),
         stop: stops(request.stop.clone())?,
         ignore_eos: request.ignore_eos.unwrap_or(false),
         logprobs: request.logprobs,

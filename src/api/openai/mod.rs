@@ -8,6 +8,7 @@ mod chat_types;
 mod completions;
 mod completions_stream;
 mod embeddings;
+mod forms;
 mod images;
 mod languages;
 mod logprobs;

@@ -151,18 +151,6 @@ pub(crate) fn answers(n: Option<u32>) -> Result<u32, ApiError> {
     }
 }
 
-/// Refuses what prescribes the form of an answer: formats other than text, and the `others` under their names.
-pub(crate) fn free_form(format: Option<&Value>, others: &[(&str, &Option<Value>)]) -> Result<(), ApiError> {
-    if format.is_some_and(|format| format.get("type").and_then(Value::as_str) != Some("text")) {
-        let message = "response_format is not supported by this server beyond {\"type\": \"text\"}";
-        return Err(ApiError::unsupported("response_format", message));
-    }
-    match others.iter().find(|(_, value)| value.is_some()) {
-        Some((name, _)) => Err(ApiError::unsupported(*name, format!("{name} is not supported by this server"))),
-        None => Ok(()),
-    }
-}
-
 /// Names of the given parameters that are accepted and change nothing, for `x-ignored-params`.
 pub(crate) fn ignored<'a>(fields: impl Iterator<Item = &'a (&'static str, &'a Option<Value>)>) -> Option<String> {
     let names: Vec<_> = fields.filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();

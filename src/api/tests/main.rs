@@ -17,6 +17,7 @@ mod disks; // a disk that is full, and works again
 mod e_answers; // clients.md E: whole answers, the list of models
 mod f_embeddings; // clients.md F: vectors, their formats, inputs that are refused
 mod failures; // engines that fail or panic, models that cannot be loaded
+mod forms; // response_format and its relatives: what comes out, what is refused by its path
 mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
 mod loading; // loading on demand, unloading, keep-alive, the memory budget

@@ -155,16 +155,13 @@ async fn an_engine_that_does_not_exist_is_named_with_those_that_do() {
 #[tokio::test]
 async fn completions_refuse_what_they_cannot_honour() {
     let app = App::start();
-    let cases: [(Value, &str, &'static str); 10] = [
+    let cases: [(Value, &str, &'static str); 7] = [
         (json!({"prompt": null}), "invalid_value", "prompt"),
         (json!({"prompt": vec!["x"; 257]}), "invalid_value", "prompt"),
         (json!({"prompt": [99_999_999]}), "invalid_value", "prompt"),
         (json!({"logprobs": 21}), "invalid_value", "logprobs"),
         (json!({"suffix": "end"}), "unsupported_parameter", "suffix"),
         (json!({"best_of": 2}), "unsupported_parameter", "best_of"),
-        (json!({"response_format": {"type": "json_object"}}), "unsupported_parameter", "response_format"),
-        (json!({"grammar": "root ::= \"x\""}), "unsupported_parameter", "grammar"),
-        (json!({"json_schema": {}}), "unsupported_parameter", "json_schema"),
         (json!({"n": 0}), "invalid_value", "n"),
     ];
     for (more, code, param) in cases {

@@ -31,7 +31,10 @@ struct Item {
 enum Atom {
     Text(String),
     /// One character in, or not in, these ranges.
-    Class { negated: bool, ranges: Vec<(char, char)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
     /// Any character.
     Any,
     /// A token of the vocabulary, spelled as in Lark.
@@ -67,7 +70,7 @@ mod tests {
     fn mistakes_are_named_by_their_line() {
         fails("root ::= \"a", "line 1 of the grammar: this literal has no end");
         fails("root ::= x\n# end\n", "line 1 of the grammar: there is no rule \"x\"");
-        fails("root ::= \"a\"\nb = \"c\"", "line 2 of the grammar: expected ::=");
+        fails("root ::= \"a\"\nb = \"c\"", "line 2 of the grammar: expected a rule (name ::= ...), found '='");
         fails("root ::= [z-a]", "from 'z' to 'a'");
         fails("root ::= [a-z", "this class has no end");
         fails("root ::= (\"a\" | \"b\"", "this group has no end");

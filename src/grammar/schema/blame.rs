@@ -1,9 +1,9 @@
 //! Which part of a schema llguidance refuses. It says what is wrong, not where: parts are compiled alone until the smallest is
 //! found that fails for the same reason.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{DEFINITIONS, OPTIONS, join};
+use super::{DEFINITIONS, OPTIONS, join, parts};
 use crate::GrammarError;
 
 /// Parts compiled in search of the place, at most.
@@ -71,24 +71,6 @@ impl Search<'_> {
     }
 }
 
-/// The schemas in a schema, with the paths to them.
-fn parts(map: &Map<String, Value>) -> Vec<(String, &Value)> {
-    let mut parts = Vec::new();
-    for (keyword, value) in map {
-        match (keyword.as_str(), value) {
-            ("properties" | "patternProperties", Value::Object(schemas)) => {
-                parts.extend(schemas.iter().map(|(name, schema)| (format!("{keyword}.{name}"), schema)));
-            }
-            ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => {
-                parts.extend(schemas.iter().enumerate().map(|(i, schema)| (format!("{keyword}[{i}]"), schema)));
-            }
-            ("items" | "additionalItems" | "additionalProperties", schema) => parts.push((keyword.clone(), schema)),
-            _ => {}
-        }
-    }
-    parts
-}
-
 /// What llguidance says, in words that help.
 fn plain(reason: &str) -> String {
     if reason.contains("oneOf constraints are not supported") {
@@ -99,5 +81,8 @@ fn plain(reason: &str) -> String {
     if reason.contains("circular references with sibling keys") {
         return "a recursive $ref with other keywords beside it cannot be enforced; put them into the schema it refers to".into();
     }
-    reason.lines().next().unwrap_or_default().to_owned()
+    match reason.strip_prefix("Unsatisfiable schema: ") {
+        Some(why) => format!("no value satisfies this schema: {why}"),
+        None => reason.to_owned(),
+    }
 }

@@ -32,10 +32,12 @@ fn rewrite(schema: &mut Value, definitions: &[Definition]) {
             "properties" | "patternProperties" => {
                 value.as_object_mut().into_iter().flatten().for_each(|(_, schema)| rewrite(schema, definitions));
             }
-            "anyOf" | "oneOf" | "allOf" | "prefixItems" | "items" | "additionalItems" | "additionalProperties" => match value {
-                Value::Array(list) => list.iter_mut().for_each(|schema| rewrite(schema, definitions)),
-                schema => rewrite(schema, definitions),
-            },
+            "anyOf" | "oneOf" | "allOf" | "prefixItems" | "items" | "additionalItems" | "additionalProperties" => {
+                match value {
+                    Value::Array(list) => list.iter_mut().for_each(|schema| rewrite(schema, definitions)),
+                    schema => rewrite(schema, definitions),
+                }
+            }
             _ => {}
         }
     }

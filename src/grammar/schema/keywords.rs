@@ -72,7 +72,9 @@ pub(super) fn limits_nothing(keyword: &str, value: &serde_json::Value) -> bool {
     match keyword {
         "uniqueItems" | "nullable" | "$recursiveAnchor" => value == false,
         "unevaluatedProperties" | "unevaluatedItems" | "propertyNames" => value == true,
-        "dependentRequired" | "dependentSchemas" | "dependencies" => value.as_object().is_some_and(serde_json::Map::is_empty),
+        "dependentRequired" | "dependentSchemas" | "dependencies" => {
+            value.as_object().is_some_and(serde_json::Map::is_empty)
+        }
         _ => false,
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Nothing is enforced in part. A schema is read keyword by keyword (`read.rs`): what limits a value must be something that
 //! llguidance enforces, what only describes it is dropped, and anything else is an error with its path. What is left, with every
-//! reference resolved, is checked for values that could never end (`finite.rs`); alternatives of `oneOf` that exclude each other
-//! become `anyOf` (`disjoint.rs`). If llguidance refuses the rest all the same, `blame.rs` finds the place.
+//! reference resolved, is checked for values that could never end (`finite.rs`) and for choices without number (`combinations.rs`);
+//! alternatives of `oneOf` that exclude each other become `anyOf` (`disjoint.rs`). If llguidance refuses the rest all the same, `blame.rs` finds the place.
 
 mod blame;
+mod combinations;
 mod disjoint;
 mod finite;
 mod formats;
@@ -39,6 +40,7 @@ pub(crate) fn any_object() -> Value {
 /// Names the path of what cannot be enforced.
 pub(crate) fn prepare(schema: &Value) -> Result<Value, GrammarError> {
     let mut read = read::read(schema)?;
+    combinations::check(&read)?;
     finite::check(&read)?;
     disjoint::settle(&mut read);
     let mut root = match read.root {
@@ -72,4 +74,22 @@ const DEFINITIONS: &str = "#/$defs/";
 /// Which definition a schema that was read refers to.
 fn reference(schema: &Value) -> Option<usize> {
     schema.get("$ref")?.as_str()?.strip_prefix(DEFINITIONS)?.parse().ok()
+}
+
+/// The schemas in a schema, with the paths to them.
+fn parts(map: &Map<String, Value>) -> Vec<(String, &Value)> {
+    let mut parts = Vec::new();
+    for (keyword, value) in map {
+        match (keyword.as_str(), value) {
+            ("properties" | "patternProperties", Value::Object(schemas)) => {
+                parts.extend(schemas.iter().map(|(name, schema)| (format!("{keyword}.{name}"), schema)));
+            }
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+                parts.extend(schemas.iter().enumerate().map(|(i, schema)| (format!("{keyword}[{i}]"), schema)));
+            }
+            ("items" | "additionalItems" | "additionalProperties", schema) => parts.push((keyword.clone(), schema)),
+            _ => {}
+        }
+    }
+    parts
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     DEFINITIONS, formats, join,
@@ -20,11 +20,15 @@ const LONGEST_PATTERN: usize = 4096;
 /// Most values of an `enum`, alternatives of a choice, and patterns of an object; llguidance compares the latter in pairs.
 const MOST_VALUES: usize = 10_000;
 const MOST_ALTERNATIVES: usize = 500;
+/// Most properties of an object: what compiling it takes grows with their square.
+const MOST_PROPERTIES: usize = 1000;
 const MOST_PATTERNS: usize = 16;
 /// Largest bound on a length or a count.
 const LARGEST_BOUND: u64 = 100_000;
 /// Integers beyond this have no exact place among the floats that llguidance computes with.
 const EXACT: u64 = 1 << 53;
+/// Limits of numbers lie no farther out than this.
+const FARTHEST: f64 = (1_u64 << 62) as f64;
 
 type Result<T = ()> = std::result::Result<T, GrammarError>;
 
@@ -79,7 +83,10 @@ impl<'a> Reader<'a> {
             return Err(GrammarError::at(path, message));
         }
         if depth > DEEPEST {
-            return Err(GrammarError::at(path, format!("schemas are nested too deeply; at most {DEEPEST} are allowed")));
+            return Err(GrammarError::at(
+                path,
+                format!("schemas are nested too deeply; at most {DEEPEST} are allowed"),
+            ));
         }
         let map = match schema {
             Value::Bool(_) => return Ok(schema.clone()),
@@ -176,7 +183,8 @@ impl<'a> Reader<'a> {
             }
             "$ref" => self.reference(value, path, depth)?,
             "$id" | "id" if !path.is_empty() && moves_references(value) => {
-                let message = format!("{keyword} inside a schema, which moves what references mean, cannot be enforced");
+                let message =
+                    format!("{keyword} inside a schema, which moves what references mean, cannot be enforced");
                 return Err(GrammarError::at(place, message));
             }
             _ if ANNOTATIONS.contains(&keyword) || limits_nothing(keyword, value) => return Ok(()),
@@ -206,6 +214,10 @@ impl<'a> Reader<'a> {
             return Err(wrong(path, keyword, value, "an object of schemas"));
         };
         let place = join(path, keyword);
+        if map.len() > MOST_PROPERTIES {
+            let message = format!("there are {} properties; at most {MOST_PROPERTIES} are allowed", map.len());
+            return Err(GrammarError::at(place, message));
+        }
         if keyword == "patternProperties" {
             if map.len() > MOST_PATTERNS {
                 let message = format!("there are {} patterns; at most {MOST_PATTERNS} are allowed", map.len());
@@ -317,7 +329,8 @@ fn implied_type(out: &Map<String, Value>) -> Option<&'static str> {
     if has(&["type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"]) {
         return None;
     }
-    let object = has(&["properties", "patternProperties", "additionalProperties", "required", "minProperties", "maxProperties"]);
+    let object =
+        has(&["properties", "patternProperties", "additionalProperties", "required", "minProperties", "maxProperties"]);
     let array = has(&["items", "prefixItems", "additionalItems", "minItems", "maxItems"]);
     match (object, array) {
         (true, false) => Some("object"),
@@ -331,7 +344,8 @@ fn enough_properties(out: &Map<String, Value>, path: &str) -> Result {
     let least = out.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
     let required = out.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
     if least > required + 1 {
-        let message = format!("minProperties is {least}; it can be enforced up to one more than the required ones ({required})");
+        let message =
+            format!("minProperties is {least}; it can be enforced up to one more than the required ones ({required})");
         return Err(GrammarError::at(join(path, "minProperties"), message));
     }
     Ok(())
@@ -348,22 +362,27 @@ fn bound(keyword: &str, value: &Value, path: &str) -> Result<Value> {
     }
 }
 
-/// A limit of a number; beyond 2^53 the next one inside that a float can hold.
+/// A limit of a number; beyond 2^53 the next one inside that a float can hold, and beyond 2^62 that, which is as good as none.
 fn limit(keyword: &str, value: &Value, path: &str) -> Result<Value> {
     if value.is_boolean() && keyword.starts_with("exclusive") {
         return Ok(value.clone());
     }
     let Value::Number(number) = value else { return Err(wrong(path, keyword, value, "a number")) };
+    let lower = keyword == "minimum" || keyword == "exclusiveMinimum";
+    if let Some(float) = number.as_f64()
+        && if lower { float < -FARTHEST } else { float > FARTHEST }
+    {
+        return Ok(json!(if lower { -FARTHEST } else { FARTHEST }));
+    }
     let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     let Some(whole) = whole.filter(|whole| whole.unsigned_abs() > u128::from(EXACT)) else { return Ok(value.clone()) };
-    let lower = keyword == "minimum" || keyword == "exclusiveMinimum";
     let mut float = whole as f64;
     if lower && (float as i128) < whole {
         float = float.next_up();
     } else if !lower && (float as i128) > whole {
         float = float.next_down();
     }
-    Ok(Number::from_f64(float).map_or_else(|| value.clone(), Value::Number))
+    Ok(json!(float))
 }
 
 /// Refuses integers that would become another number on the way.
@@ -385,6 +404,8 @@ fn exact(value: &Value, path: &str) -> Result {
 fn pattern(value: &Value, path: &str) -> Result {
     match value.as_str() {
         Some(pattern) if pattern.len() <= LONGEST_PATTERN => Ok(()),
-        _ => Err(wrong(path, "pattern", value, &format!("a regular expression of at most {LONGEST_PATTERN} characters"))),
+        _ => {
+            Err(wrong(path, "pattern", value, &format!("a regular expression of at most {LONGEST_PATTERN} characters")))
+        }
     }
 }

@@ -31,7 +31,11 @@ fn gbnf_means_what_llama_cpp_means() {
     gbnf("root ::= \"(\" root \")\" | \"\"", &["", "()", "((()))"], &["(", "())"]);
     gbnf("root ::= a b\na ::= \"x\"*\nb ::= \"xy\"", &["xy", "xxxy"], &["x", "y"]);
     gbnf("root-1 ::= \"no\"\nroot ::= Root ROOT\nRoot ::= \"a\"\nROOT ::= \"b\"", &["ab"], &["no", "ba"]);
-    gbnf("root ::= expr\nexpr ::= term (\"+\" term)*\nterm ::= [0-9]+ | \"(\" expr \")\"", &["1+2", "(1+(22+3))+4"], &["1+", "(1"]);
+    gbnf(
+        "root ::= expr\nexpr ::= term (\"+\" term)*\nterm ::= [0-9]+ | \"(\" expr \")\"",
+        &["1+2", "(1+(22+3))+4"],
+        &["1+", "(1"],
+    );
 }
 
 #[test]
@@ -57,7 +61,11 @@ string ::=
 number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
 ws ::= | " " | "\n" [ \t]{0,20}
 "#;
-    gbnf(json, &["{}", r#"{"a": [1, -2.5e3, "x\n"], "b": {"c": null}}"#, "{\n  \"a\": true\n}"], &["[]", "{a: 1}", r#"{"a": 01"#, "{,}"]);
+    gbnf(
+        json,
+        &["{}", r#"{"a": [1, -2.5e3, "x\n"], "b": {"c": null}}"#, "{\n  \"a\": true\n}"],
+        &["[]", "{a: 1}", r#"{"a": 01"#, "{,}"],
+    );
 }
 
 #[test]
@@ -101,7 +109,11 @@ fn every_form_can_stand_in_a_rule() {
     for (form, text) in forms {
         let rule = form.as_lark_rule().unwrap();
         let whole = Grammar::Lark(format!("start: \"<think>\" /[a-z ]*/ \"</think>\\n\" form\nform: {rule}\n"));
-        check_texts(&whole, &[&format!("<think>so so</think>\n{text}")], &[text, "<think>so so</think>\n", "<think></think>\n?"]);
+        check_texts(
+            &whole,
+            &[&format!("<think>so so</think>\n{text}")],
+            &[text, "<think>so so</think>\n", "<think></think>\n?"],
+        );
     }
 }
 

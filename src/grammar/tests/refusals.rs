@@ -15,13 +15,23 @@ fn property(schema: Value) -> Value {
 
 #[test]
 fn keywords_that_cannot_be_enforced_are_named_by_their_path() {
-    for keyword in ["not", "if", "uniqueItems", "contains", "dependentRequired", "propertyNames", "unevaluatedProperties"] {
+    for keyword in
+        ["not", "if", "uniqueItems", "contains", "dependentRequired", "propertyNames", "unevaluatedProperties"]
+    {
         let value = if keyword == "uniqueItems" { json!(true) } else { json!({ "x": ["y"] }) };
         refused(property(json!({ keyword: value })), &format!("properties.age.{keyword}"), "cannot be enforced");
     }
     refused(property(json!({ "type": "string", "minlength": 3 })), "properties.age.minlength", "not a keyword");
-    refused(json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "not": {} } }] }), "anyOf[1].items.not", "not cannot");
-    refused(json!({ "$ref": "#/$defs/a", "$defs": { "a": property(json!({ "not": {} })) } }), "$defs.a.properties.age.not", "not");
+    refused(
+        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "not": {} } }] }),
+        "anyOf[1].items.not",
+        "not cannot",
+    );
+    refused(
+        json!({ "$ref": "#/$defs/a", "$defs": { "a": property(json!({ "not": {} })) } }),
+        "$defs.a.properties.age.not",
+        "not",
+    );
 }
 
 #[test]
@@ -84,7 +94,11 @@ fn a_schema_that_nothing_satisfies_is_refused() {
 #[test]
 fn what_could_never_end_is_refused() {
     refused(json!({ "$ref": "#" }), "", "none could end");
-    refused(json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } } }), "$defs.a", "none could end");
+    refused(
+        json!({ "$ref": "#/$defs/a", "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } } }),
+        "$defs.a",
+        "none could end",
+    );
     refused(
         json!({ "type": "object", "properties": { "a": { "$ref": "#" } }, "required": ["a"] }),
         "",

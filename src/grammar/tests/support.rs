@@ -14,9 +14,10 @@ impl Pieces {
     pub fn new() -> Self {
         let mut words: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
         let pieces = [
-            "{\"", "\":", "\": ", "\": \"", "\",", "\", \"", "\"}", "\"]", "}}", "},", "}, {", "[{", "[\"", "],", "{}", "[]", ", ", "\n",
-            "\n  ", "\n    ", "  ", "true", "false", "null", "name", "value", "items", "type", "id", "the", "ing", "10", "00", "-1", ".5",
-            "é", "日本", "2024", "-02-", "\\n", "\\\"", "://", "www", "@", ".com",
+            "{\"", "\":", "\": ", "\": \"", "\",", "\", \"", "\"}", "\"]", "}}", "},", "}, {", "[{", "[\"", "],", "{}",
+            "[]", ", ", "\n", "\n  ", "\n    ", "  ", "true", "false", "null", "name", "value", "items", "type", "id",
+            "the", "ing", "10", "00", "-1", ".5", "é", "日本", "2024", "-02-", "\\n", "\\\"", "://", "www", "@",
+            ".com",
         ];
         words.extend(pieces.iter().map(|piece| piece.as_bytes().to_vec()));
         words.extend([END, TURN, MARK].map(|name| name.as_bytes().to_vec()));
@@ -103,10 +104,12 @@ pub fn answer(pieces: &Pieces, compiled: &Compiled, random: &mut Random) -> Resu
     for count in 0..3000 {
         let mask = matcher.mask().map_err(|error| format!("{error} behind {}", String::from_utf8_lossy(&text)))?;
         let allowed: Vec<Token> = (0..pieces.vocab_size() as Token).filter(|&token| mask.allows(token)).collect();
+        // In a string brackets are only text, and the quote ends it.
+        let closers: &[u8] = if mask.allows(b'q'.into()) && mask.allows(b'"'.into()) { b"\"" } else { b"}]\"" };
         let closing: Vec<Token> = allowed
             .iter()
             .copied()
-            .filter(|&token| pieces.is_end_of_generation(token) || b"\"}]".contains(&pieces.bytes(token)[0]))
+            .filter(|&token| pieces.is_end_of_generation(token) || closers.contains(&pieces.bytes(token)[0]))
             .collect();
         let tired = count > 40 && !closing.is_empty() && !random.one_in(4);
         let token = *random.of(if tired { &closing } else { &allowed });

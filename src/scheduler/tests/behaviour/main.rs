@@ -5,6 +5,7 @@ mod batching;
 mod cancel;
 mod determinism;
 mod failures;
+mod forms; // schemas and grammars
 mod images;
 mod prefixes;
 mod sampling;
