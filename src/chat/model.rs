@@ -162,8 +162,8 @@ impl ChatModel {
         }
         let turn = &*told(turn);
         let mut escaper = Escaper::new(&self.spellings);
-        let told = self.tell_tools(turn);
-        let (messages, pictures) = images::put_in(told.as_deref().unwrap_or(&turn.messages))?;
+        let with_tools = self.tell_tools(turn);
+        let (messages, pictures) = images::put_in(with_tools.as_deref().unwrap_or(&turn.messages))?;
         let text = match &self.template {
             None => self.plain(turn, &messages, &mut escaper)?,
             Some((template, support)) => self.jinja(template, *support, turn, &messages, &mut escaper)?,

@@ -11,6 +11,7 @@ use tern_scheduler::TokenLogprob;
 
 use super::{
     Offer,
+    format::{Body, Several},
     head::{self, Head, Parameter},
     json::{Scan, Stop},
 };
@@ -157,7 +158,8 @@ impl CallParser {
         let format = &self.offer.format;
         let said = self.pending.trim_start();
         if self.at_start && format.bare {
-            if said.starts_with('{') {
+            let listed = matches!(format.body, Body::Object { several: Several::List, .. });
+            if said.starts_with('{') || (listed && said.starts_with('[')) {
                 self.at_start = false;
                 let mark = self.pending.len() - said.len();
                 self.state = State::Between { bracket: None, mark, called: false };

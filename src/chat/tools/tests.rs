@@ -167,6 +167,14 @@ fn llama_needs_no_mark() {
 }
 
 #[test]
+fn a_form_without_marks_may_be_a_list() {
+    let format = CallFormat { brackets: Vec::new(), bare: true, ..CallFormat::smollm() };
+    let list = r#"[{"name": "get_weather", "arguments": {"city": "Oslo"}}, {"name": "now", "arguments": {}}]"#;
+    check(&format, list, "", &[OSLO, NOW]);
+    check(&format, "[1] and [2]", "[1] and [2]", &[]);
+}
+
+#[test]
 fn the_generic_form_takes_fences_too() {
     let call = r#"{"name": "get_weather", "arguments": {"city": "Oslo"}}"#;
     for text in [format!("<tool_call>{call}</tool_call>"), format!("```tool_code\n{call}\n```"), call.to_owned()] {
