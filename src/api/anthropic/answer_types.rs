@@ -23,8 +23,8 @@ pub struct MessagesAnswer {
     pub model: String,
     /// What it says, thinks and calls, in that order; empty in the first event of a stream.
     pub content: Vec<MessagesAnswerBlock>,
-    /// `end_turn`, `max_tokens`, `stop_sequence`, `tool_use` or `model_context_window_exceeded`; null in the first event of
-    /// a stream.
+    /// `end_turn`, `max_tokens`, `stop_sequence`, `tool_use` or `model_context_window_exceeded`; null in the first
+    /// event of a stream.
     #[oai(nullable)]
     pub stop_reason: Option<String>,
     /// The text that ended it, if one of the request's did.

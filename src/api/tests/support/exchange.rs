@@ -181,8 +181,8 @@ impl Event {
     }
 }
 
-/// Reads a stream as strictly as it was written: each block is one `data: ` line, perhaps behind its number or its name,
-/// which is its type, or one comment, nothing else.
+/// Reads a stream as strictly as it was written: each block is one `data: ` line, perhaps behind its number or its
+/// name, which is its type, or one comment, nothing else.
 #[track_caller]
 pub fn parse_events(text: &str) -> Vec<Event> {
     numbered_events(text).into_iter().map(|(_, event)| event).collect()
