@@ -12,6 +12,7 @@ use crate::{
     openai::{
         chat::{check, turn},
         chat_types::ChatRequest,
+        forms::form_fields,
         images,
     },
     state::{State, beside},
@@ -56,7 +57,9 @@ impl Translated {
         beside(move || Ok(lease.text()?.chat.render(&turn)?.tokens.len() as u32)).await
     }
 
+    /// The images of the dialogue; and what can be known of the form of the answer, which may take a moment, is checked.
     async fn pictures(&self, state: &State, model: &ModelStatus) -> Result<Vec<Arc<Image>>, ApiError> {
+        form_fields!(self.chat).check().await?;
         images::check_model(state, &self.chat.messages, model)?;
         images::load(state, &self.chat.messages).await
     }

@@ -7,8 +7,8 @@ use crate::{
     error::ApiError,
     openai::{
         chat_types::{ChatMessage, ChatRole, Content, ContentPart},
-        tools::{ChatFunctionCall, ChatToolCall},
         images::{ImageRef, ImageUrl},
+        tools::{ChatFunctionCall, ChatToolCall},
     },
 };
 

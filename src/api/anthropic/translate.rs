@@ -13,6 +13,7 @@ use crate::{
     openai::{
         Strings,
         chat_types::{ChatRequest, ChatRole},
+        forms::ResponseFormat,
     },
     translated::Translated,
 };
@@ -152,15 +153,15 @@ fn choose(choice: &MessagesToolChoice, chat: &mut ChatRequest) -> Result<(), Api
 
 /// Efforts beyond the highest that the chat API knows are that one.
 fn known_effort(effort: String) -> String {
-    if matches!(effort.as_str(), "xhigh" | "max") { "high".into() } else { effort }
+    if effort == "max" { "xhigh".into() } else { effort }
 }
 
-fn response_format(format: MessagesFormat) -> Result<Value, ApiError> {
+fn response_format(format: MessagesFormat) -> Result<ResponseFormat, ApiError> {
     if format.kind != "json_schema" {
         return Err(unknown("output_config.format", &format.kind, "json_schema"));
     }
     let schema = format.schema.ok_or_else(|| missing("output_config.format", "schema"))?;
-    Ok(json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": true}}))
+    Ok(ResponseFormat::json_schema(schema))
 }
 
 fn thinking_of(thinking: &MessagesThinking) -> Result<Option<Thinking>, ApiError> {

@@ -5,14 +5,16 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tern_chat::TurnEvent;
 use tern_registry::{Lease, ModelStatus};
-use tern_scheduler::{Event, Events};
+use tern_scheduler::Event;
 use tokio::time::timeout;
 
 use crate::{
     error::ApiError,
+    keys::{Caller, MeteredEvents},
     openai::{
         chat_types::ChatRequest,
         completions::{CompletionRequest, PromptInput, check, submit},
+        forms::form_fields,
     },
     state::State,
     translated::TurnEvents,
@@ -43,9 +45,9 @@ pub(crate) fn completion(chat: ChatRequest, prompt: String) -> CompletionRequest
 }
 
 enum Stage {
-    Starting(BoxFuture<'static, Result<(Events, Lease), ApiError>>),
+    Starting(BoxFuture<'static, Result<(MeteredEvents, Lease), ApiError>>),
     /// The events are dropped before the lease: the request is cancelled before its model may be unloaded.
-    Running(Events, Lease),
+    Running(MeteredEvents, Lease),
 }
 
 /// Begins the text on a model.
@@ -59,10 +61,13 @@ pub(crate) async fn begin(
     id: String,
 ) -> Result<TurnEvents, ApiError> {
     check(&request)?;
+    form_fields!(request).check().await?;
     let registry = state.registry.clone();
+    // What begins late runs with the stream, which no longer knows who asked.
+    let meter = Caller::current().meter();
     let starting = async move {
         let lease = registry.acquire(&model.entry.id).await?;
-        let (mut running, lease) = submit(Arc::new(request), lease, id).await?;
+        let (mut running, lease) = submit(Arc::new(request), lease, id, meter).await?;
         let running = running.pop().ok_or_else(ended)?;
         Ok((running.events, lease))
     };

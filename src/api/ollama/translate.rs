@@ -1,6 +1,6 @@
 //! Requests for answers as chat requests.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tern_chat::Thinking;
 
 use super::types::*;
@@ -9,8 +9,9 @@ use crate::{
     http::dialect::renamed,
     openai::{
         chat_types::{ChatMessage, ChatRequest, ChatRole, Content, ContentPart},
-        tools::{ChatFunctionCall, ChatToolCall},
+        forms::ResponseFormat,
         images::ImageRef,
+        tools::{ChatFunctionCall, ChatToolCall},
     },
     translated::Translated,
 };
@@ -177,15 +178,12 @@ impl Settings {
     }
 }
 
-fn response_format(format: Option<Value>) -> Result<Option<Value>, ApiError> {
+fn response_format(format: Option<Value>) -> Result<Option<ResponseFormat>, ApiError> {
     match format {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(name)) if name.is_empty() => Ok(None),
-        Some(Value::String(name)) if name == "json" => Ok(Some(json!({"type": "json_object"}))),
-        Some(schema @ Value::Object(_)) => {
-            let schema = json!({"name": "answer", "schema": schema, "strict": true});
-            Ok(Some(json!({"type": "json_schema", "json_schema": schema})))
-        }
+        Some(Value::String(name)) if name == "json" => Ok(Some(ResponseFormat::json_object())),
+        Some(schema @ Value::Object(_)) => Ok(Some(ResponseFormat::json_schema(schema))),
         Some(other) => {
             let other: String = other.to_string().chars().take(40).collect();
             Err(ApiError::invalid("format", format!("format is {other}; \"json\" or a JSON schema is needed")))

@@ -290,7 +290,7 @@ impl CompletionsApi {
         request: NamedBody<CompletionRequest>,
     ) -> Result<CompletionResponse, ErrorReply> {
         let NamedBody(request, given) = request;
-        let ignored = parameters::ignored(Endpoint::Completions, &given);
+        let ignored = parameters::ignored(Endpoint::Completions, &given, &[]);
         check(&request)?;
         form_fields!(request).check().await?;
         let content = if request.stream.unwrap_or(false) {

@@ -148,7 +148,7 @@ impl EmbeddingsApi {
     #[oai(path = "/embeddings", method = "post", operation_id = "createEmbedding")]
     async fn embeddings(&self, request: NamedBody<EmbeddingRequest>) -> Result<EmbeddingResponse, ErrorReply> {
         let NamedBody(request, given) = request;
-        let ignored = parameters::ignored(Endpoint::Embeddings, &given);
+        let ignored = parameters::ignored(Endpoint::Embeddings, &given, &[]);
         Ok(EmbeddingResponse::Ok(ApiJson(embed(&self.0, request).await?), ignored))
     }
 }

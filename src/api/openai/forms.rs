@@ -31,6 +31,19 @@ pub struct ResponseFormat {
     pub schema: Option<Value>,
 }
 
+impl ResponseFormat {
+    /// Any JSON object.
+    pub(crate) fn json_object() -> Self {
+        Self { kind: FormatKind::JsonObject, json_schema: None, schema: None }
+    }
+
+    /// JSON of a schema, as the other dialects ask for it: without a name.
+    pub(crate) fn json_schema(schema: Value) -> Self {
+        let format = JsonSchemaFormat { schema: Some(schema), ..JsonSchemaFormat::default() };
+        Self { kind: FormatKind::JsonSchema, json_schema: Some(format), schema: None }
+    }
+}
+
 /// A kind of form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[oai(rename_all = "snake_case")]

@@ -169,8 +169,7 @@ fn is_ignored(endpoint: Endpoint, name: &str) -> bool {
 /// Names of the parameters of a request that change nothing, for `x-ignored-params`. `in_vain` are some that do not with the
 /// model asked.
 pub(crate) fn ignored(endpoint: Endpoint, given: &Given, in_vain: &[&str]) -> Option<String> {
-    let names: Vec<&str> =
-        given.names().filter(|name| in_vain.contains(name) || is_ignored(endpoint, name)).collect();
+    let names: Vec<&str> = given.names().filter(|name| in_vain.contains(name) || is_ignored(endpoint, name)).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

@@ -34,7 +34,7 @@ mod parameters; // values out of range, prompts that do not fit, models that can
 mod pictures; // text in images, captions: forms and JSON, images that are none, models that are not there
 mod promises; // what holds for every response: error shape, ids, hosts, origins, retry headers
 mod tasks; // names in texts, relevance
+mod thinking; // effort and budgets of reasoning
 mod tls; // TLS: both versions of HTTP, a certificate that is replaced
 mod truncation; // dialogues that are shortened; fields that only clients care for
-mod thinking; // effort and budgets of reasoning
 mod vanishing; // clients that go away: queued, in prefill, while decoding; and a queue that is full

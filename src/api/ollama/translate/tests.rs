@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 fn messages(messages: Value) -> Result<Vec<Value>, ApiError> {
@@ -89,7 +91,8 @@ fn options_have_ollamas_defaults_and_its_ways_to_say_none() {
 
 #[test]
 fn formats_and_levels_of_thinking_are_those_that_exist() {
-    let format = |format: Value| chat(json!({"format": format})).map(|t| t.chat.response_format.unwrap_or_default());
+    let format =
+        |format: Value| chat(json!({"format": format})).map(|t| serde_json::to_value(t.chat.response_format).unwrap());
     assert_eq!(format(json!("json")).unwrap(), json!({"type": "json_object"}));
     assert_eq!(format(json!({"type": "object"})).unwrap()["json_schema"]["schema"], json!({"type": "object"}));
     assert_eq!(format(json!("xml")).unwrap_err().param.as_deref(), Some("format"));

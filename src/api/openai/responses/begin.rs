@@ -23,6 +23,7 @@ use crate::{
     openai::{
         chat::{check, turn},
         chat_types::{ChatMessage, ChatRequest, ChatRole, Content},
+        forms::form_fields,
         images,
     },
     state::State,
@@ -108,6 +109,7 @@ pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Resul
     } else {
         check(&chat, state).map_err(in_their_words)?;
     }
+    form_fields!(chat).check().await.map_err(in_their_words)?;
     if chat.model.is_none() {
         chat.model = before.model;
     }
