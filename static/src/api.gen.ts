@@ -46,6 +46,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a response
+         * @description Answers, as `POST /v1/chat/completions` does, in OpenAI's newer dialect. Unless `store` is false, what is said and
+         *     the answer are kept as a conversation, which the page and `/api/conversations` show, and `previous_response_id` goes
+         *     on behind any answer there. A client that leaves ends its response, which keeps what it has; with `background: true` it
+         *     goes on.
+         */
+        post: operations["createResponse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/input_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the tokens of a response's input
+         * @description Takes the same body, and says how many tokens the model would be given, without running it.
+         */
+        post: operations["countInputTokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a response
+         * @description As far as it is. With `stream=true` its events, from the beginning or from behind `starting_after`: those that came
+         *     already at once, the others as they come. The events of a response that ended more than five minutes ago are made
+         *     anew from what is kept, each item in one piece. The last event has everything, and is always sent.
+         */
+        get: operations["getResponse"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a response
+         * @description With what was said to get it; the conversation goes too if that was all. One that is being written ends. Of a
+         *     response that others go on behind only the text goes.
+         */
+        delete: operations["deleteResponse"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a response
+         * @description What it has is kept. One that has ended is left as it is.
+         */
+        post: operations["cancelResponse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{id}/input_items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was said to get a response
+         * @description The items of its own input, without its instructions and without what was said before `previous_response_id`.
+         */
+        get: operations["listInputItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/completions": {
         parameters: {
             query?: never;
@@ -108,6 +218,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tokenizer_info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a tokenizer
+         * @description For clients that count tokens as this model does: evaluation harnesses, say. Loads the model if it is not in memory.
+         */
+        get: operations["tokenizerInfo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/detokenize": {
         parameters: {
             query?: never;
@@ -134,7 +264,8 @@ export interface paths {
         };
         /**
          * List the models
-         * @description Every model this server can run, in memory or not: the first request loads it.
+         * @description Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of them
+         *     (`--alias`), with `alias_of`. Clients of Anthropic, which send `anthropic-version`, get it in its shape.
          */
         get: operations["listModels"];
         put?: never;
@@ -154,7 +285,7 @@ export interface paths {
         };
         /**
          * Show a model
-         * @description The id may hold slashes, encoded (`%2F`) or not.
+         * @description With the parameters that it honours. The id may hold slashes, encoded (`%2F`) or not.
          */
         get: operations["retrieveModel"];
         put?: never;
@@ -803,6 +934,253 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a message
+         * @description Answers a dialogue as Anthropic's API does: point its clients at this server, without `/v1`. The headers
+         *     `anthropic-version` and `anthropic-beta` are not needed, nor looked at. With `stream: true` the answer arrives
+         *     as server-sent events.
+         */
+        post: operations["createMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the tokens of a message
+         * @description Takes the body of `POST /v1/messages`, `max_tokens` or not, and tells how long its prompt is for this model:
+         *     with its template, instructions and tools. Loads the model.
+         */
+        post: operations["countMessageTokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a dialogue, as Ollama does
+         * @description A JSON object a line, unless `stream` is false. What clients of Ollama send is translated: the answer is the one
+         *     that `POST /v1/chat/completions` would give.
+         */
+        post: operations["ollamaChat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer or continue a text, as Ollama does
+         * @description The prompt is a person's message; with `raw` or a `template` of the request it is a text to continue, as of
+         *     `POST /v1/completions`.
+         */
+        post: operations["ollamaGenerate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create embeddings, as Ollama does
+         * @description The vectors of `POST /v1/embeddings`. A text that is too long is refused unless `truncate` is true: the vector
+         *     of a part is not that of the whole.
+         */
+        post: operations["ollamaEmbed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create an embedding, as Ollama once did
+         * @description One text, one vector. `POST /api/embed` takes several.
+         */
+        post: operations["ollamaEmbeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell the version
+         * @description The version of Ollama whose API this server's is like, and what this server is.
+         */
+        get: operations["ollamaVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models, as Ollama does
+         * @description Every model this server can run, in memory or not.
+         */
+        get: operations["ollamaTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models in memory
+         * @description With the time at which each goes out of memory if no request comes.
+         */
+        get: operations["ollamaPs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show a model, as Ollama does
+         * @description What its file says, its chat template and what it can do. Does not load it.
+         */
+        post: operations["ollamaShow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a model, as Ollama does
+         * @description As `DELETE /api/models/{model}`.
+         */
+        delete: operations["ollamaDelete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Download a model, as Ollama does
+         * @description A JSON object a line, unless `stream` is false. Closing the connection stops the download; the same request
+         *     later goes on from there.
+         */
+        post: operations["ollamaPull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/compare": {
         parameters: {
             query?: never;
@@ -991,6 +1369,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/keys/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was used with each key
+         * @description Since the server started. Tokens are those of chats, completions and embeddings; other tasks count as requests.
+         *     Wants a key with the scope `admin`, where the server has keys.
+         */
+        get: operations["keysUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1009,7 +1408,7 @@ export interface components {
             model: string;
             /** @description Engine that ran it. */
             engine: string;
-            /** @description `stop` or `length`; null while it runs and where it was cut off. */
+            /** @description `stop`, `length` or `tool_calls`; null while it runs and where it was cut off. */
             finish_reason?: string | null;
             /** @description Parameters it was asked with. */
             parameters: {
@@ -1021,6 +1420,16 @@ export interface components {
             timings?: (components["schemas"]["AnswerTimes"] & unknown) | null;
             /** @description What went wrong. */
             error?: string | null;
+        };
+        /**
+         * AnswerFunctionCall
+         * @description A function that the model calls.
+         */
+        AnswerFunctionCall: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its arguments as JSON text. */
+            arguments: string;
         };
         /**
          * AnswerParameters
@@ -1170,6 +1579,58 @@ export interface components {
              */
             reasoning_ms: number;
         };
+        /**
+         * AnswerToolCall
+         * @description A tool that the model calls.
+         */
+        AnswerToolCall: {
+            /** @description Id for the message with the result to refer to. */
+            id: string;
+            /** @description `function`. */
+            type: string;
+            /** @description The function. */
+            function: components["schemas"]["AnswerFunctionCall"] & unknown;
+        };
+        /**
+         * AnthropicModel
+         * @description A model.
+         */
+        AnthropicModel: {
+            /** @description `model`. */
+            type: string;
+            /** @description What requests call it. */
+            id: string;
+            /** @description Its own name, or its id. */
+            display_name: string;
+            /** @description When its file was last changed. */
+            created_at: string;
+            /** @description `active`. */
+            lifecycle: string;
+            /**
+             * Format: uint32
+             * @description Most tokens of a prompt, with this server's settings.
+             */
+            max_input_tokens: number;
+            /**
+             * Format: uint32
+             * @description Most tokens of an answer: what the prompt leaves of the same.
+             */
+            max_tokens: number;
+        };
+        /**
+         * AnthropicModels
+         * @description The models of this server, for clients that send `anthropic-version`.
+         */
+        AnthropicModels: {
+            /** @description The models, in a stable order. */
+            data: components["schemas"]["AnthropicModel"][];
+            /** @description Always false: all are listed. */
+            has_more: boolean;
+            /** @description Id of the first. */
+            first_id?: string | null;
+            /** @description Id of the last. */
+            last_id?: string | null;
+        };
         AssertionVerdict: boolean | string;
         /**
          * Attachment
@@ -1198,6 +1659,24 @@ export interface components {
         BranchRequest: {
             /** @description The last message of the copy. */
             message: string;
+        };
+        /**
+         * CallItem
+         * @description A call of a function.
+         */
+        CallItem: {
+            /** @description `fc_`, the id of the response, and the number of the call. */
+            id: string;
+            /** @description `function_call`. */
+            type: string;
+            /** @description `in_progress`, `completed`, or `incomplete` where it was cut off. */
+            status: string;
+            /** @description Id that the output refers to. */
+            call_id: string;
+            /** @description The function. */
+            name: string;
+            /** @description Its arguments as JSON text. */
+            arguments: string;
         };
         /**
          * CaptionRequest
@@ -1519,14 +1998,18 @@ export interface components {
         ChatAnswer: {
             /** @description `assistant`. */
             role: string;
-            /** @description The text. */
-            content: string;
+            /** @description The text; null beside calls, if the model says nothing else. */
+            content?: string | null;
             /** @description Null: these models do not mark refusals. */
             refusal?: string | null;
             /** @description Reasoning that came before the text. */
             reasoning_content?: string;
             /** @description The same by its other name. */
             reasoning?: string;
+            /** @description The tools it calls. */
+            tool_calls?: components["schemas"]["AnswerToolCall"][];
+            /** @description The function it calls, when the request had `functions`. */
+            function_call?: components["schemas"]["AnswerFunctionCall"] & unknown;
         };
         /**
          * ChatChoice
@@ -1540,7 +2023,7 @@ export interface components {
             index: number;
             /** @description What the model says. */
             message: components["schemas"]["ChatAnswer"] & unknown;
-            /** @description `stop` or `length`. */
+            /** @description `stop`, `length` (cut off, perhaps in a call), `tool_calls` or `function_call`. */
             finish_reason: string;
             /** @description Logprobs, when asked for. */
             logprobs?: (components["schemas"]["ChatLogprobs"] & unknown) | null;
@@ -1571,6 +2054,11 @@ export interface components {
             timings?: components["schemas"]["Timings"] & unknown;
             /** @description How far the prompt is, when asked for. */
             prompt_progress?: components["schemas"]["PromptProgress"] & unknown;
+            /**
+             * Format: uint32
+             * @description How many messages were left out because of `truncation: "auto"`, if any: with `finish_reason`.
+             */
+            truncated_messages?: number;
         };
         /**
          * ChatCompletion
@@ -1596,6 +2084,11 @@ export interface components {
             system_fingerprint: string;
             /** @description Times. */
             timings: components["schemas"]["Timings"] & unknown;
+            /**
+             * Format: uint32
+             * @description How many messages were left out because of `truncation: "auto"`, if any.
+             */
+            truncated_messages?: number;
         };
         /**
          * ChatFunctionCall
@@ -1604,7 +2097,7 @@ export interface components {
         ChatFunctionCall: {
             /** @description Its name. */
             name: string;
-            /** @description Its arguments as JSON text. */
+            /** @description Its arguments as JSON text; an object is taken too. */
             arguments: string;
         };
         /**
@@ -1628,6 +2121,8 @@ export interface components {
             name?: string | null;
             /** @description Tool calls of an assistant. */
             tool_calls?: components["schemas"]["ChatToolCall"][] | null;
+            /** @description A function call of an assistant, by its older name. */
+            function_call?: (components["schemas"]["ChatFunctionCall"] & unknown) | null;
             /** @description Which call a tool message answers. */
             tool_call_id?: string | null;
             /** @description Reasoning that came before the content. */
@@ -1754,28 +2249,77 @@ export interface components {
             return_progress?: boolean | null;
             /** @description Send `timings` with every chunk (streams only). */
             timings_per_token?: boolean | null;
-            /** @description `{"type": "text"}`; other formats are refused. */
-            response_format?: unknown;
-            /** @description Refused, as is `json_schema`: the form of an answer cannot be prescribed. */
-            grammar?: unknown;
-            /** @description Refused. */
+            /**
+             * @description What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
+             *     "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be. The
+             *     model is also told: the schema stands in the system message.
+             */
+            response_format?: (components["schemas"]["ResponseFormat"] & unknown) | null;
+            /** @description A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given. */
+            grammar?: (components["schemas"]["GrammarInput"] & unknown) | null;
+            /** @description A JSON schema for the answer, as llama.cpp takes it. */
             json_schema?: unknown;
-            /** @description Tools are refused; an empty list is fine. */
+            /** @description A regular expression (Rust's syntax) for the whole answer. */
+            regex?: string | null;
+            /** @description vLLM's name of `json_schema`. */
+            guided_json?: unknown;
+            /** @description vLLM's name of `regex`. */
+            guided_regex?: string | null;
+            /** @description The answer is one of these texts, as vLLM takes them. */
+            guided_choice?: string[] | null;
+            /** @description vLLM's name of `grammar`. */
+            guided_grammar?: string | null;
+            /** @description The same in vLLM's newer way. */
+            structured_outputs?: (components["schemas"]["StructuredOutputs"] & unknown) | null;
+            /**
+             * @description Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters", "strict"}}`,
+             *     128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that cannot be
+             *     enforced is refused with `strict`; without it the arguments are any JSON object.
+             */
             tools?: unknown[] | null;
-            /** @description `"none"` or `"auto"`. */
+            /**
+             * @description `"auto"` (the default): the model decides. `"none"`: no call. `"required"`: at least one call.
+             *     `{"type": "function", "function": {"name": ...}}`: a call of this function. `{"type": "allowed_tools",
+             *     "allowed_tools": {"mode": "auto" or "required", "tools": [...]}}`: of these only.
+             */
             tool_choice?: unknown;
-            /** @description Accepted without tools. */
+            /** @description Whether an answer may call several. Default true. */
             parallel_tool_calls?: unknown;
-            /** @description Refused: use `tools`. */
+            /** @description The older name of `tools`, without `type`; answered by `function_call`. */
             functions?: unknown;
-            /** @description Refused: use `tool_choice`. */
+            /** @description The older name of `tool_choice`: `"auto"`, `"none"` or `{"name": ...}`. */
             function_call?: unknown;
+            /**
+             * @description What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest turns,
+             *     never instructions nor the last message of the person. How many messages went is in `truncated_messages` of the answer
+             *     (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
+             */
+            truncation?: string | null;
+            /**
+             * @description At most 16 pairs of texts, keys of at most 64 characters and values of at most 512. Accepted and named in
+             *     `x-ignored-params`: answers are not stored.
+             */
+            metadata?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            user?: unknown;
             /** @description `["text"]`. */
             modalities?: string[] | null;
             /** @description Refused: there is no audio output. */
             audio?: unknown;
-            /** @description Accepted and named in `x-ignored-params`. */
+            /**
+             * @description How much a model that thinks does so: `"none"`, `"minimal"` (256 tokens), `"low"` (1,024), `"medium"` (4,096),
+             *     `"high"` (16,384) or `"xhigh"` (no bound). Default: what its template says, and no bound. Named in
+             *     `x-ignored-params` by a model that does not think.
+             */
             reasoning_effort?: unknown;
+            /**
+             * Format: int32
+             * @description Most tokens of reasoning; when they are spent, the answer begins. 0: none; -1: no bound. Wins over
+             *     `reasoning_effort`. Also as `reasoning_budget`.
+             */
+            thinking_budget?: number | null;
+            /** @description The same two in one object. */
+            reasoning?: (components["schemas"]["ReasoningOptions"] & unknown) | null;
             /** @description Accepted and named in `x-ignored-params`. */
             verbosity?: unknown;
             /** @description Accepted and named in `x-ignored-params`. */
@@ -1872,6 +2416,37 @@ export interface components {
             reasoning_content?: string;
             /** @description The same by its other name. */
             reasoning?: string;
+            /** @description More of a tool call. */
+            tool_calls?: components["schemas"]["ChunkToolCall"][];
+            /** @description More of a function call, when the request had `functions`. */
+            function_call?: components["schemas"]["ChunkFunctionCall"] & unknown;
+        };
+        /**
+         * ChunkFunctionCall
+         * @description More of a function that the model calls.
+         */
+        ChunkFunctionCall: {
+            /** @description Its name. */
+            name?: string;
+            /** @description More of its arguments. */
+            arguments: string;
+        };
+        /**
+         * ChunkToolCall
+         * @description More of a call. Its first delta has the id, the type and the name; those that follow have arguments only.
+         */
+        ChunkToolCall: {
+            /**
+             * Format: uint32
+             * @description Which call of the answer, from 0.
+             */
+            index: number;
+            /** @description Id for the message with the result to refer to. */
+            id?: string;
+            /** @description `function`. */
+            type?: string;
+            /** @description More of the function. */
+            function: components["schemas"]["ChunkFunctionCall"] & unknown;
         };
         /**
          * ColumnSummary
@@ -1914,7 +2489,7 @@ export interface components {
          * @description Kinds of assertions.
          * @enum {string}
          */
-        CompareAssertionKind: "contains" | "not_contains" | "equals" | "regex" | "json";
+        CompareAssertionKind: "contains" | "not_contains" | "equals" | "regex" | "json" | "schema";
         /**
          * @description What the prefix cache holds of a prompt when a cell is timed.
          * @enum {string}
@@ -2351,12 +2926,31 @@ export interface components {
             ignore_eos?: boolean | null;
             /** @description Whether a prompt's beginning may be taken from the cache. Default true. */
             cache_prompt?: boolean | null;
-            /** @description `{"type": "text"}`; other formats are refused. */
-            response_format?: unknown;
-            /** @description Refused, as is `json_schema`: the form of an answer cannot be prescribed. */
-            grammar?: unknown;
-            /** @description Refused. */
+            /**
+             * @description What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
+             *     "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be.
+             */
+            response_format?: (components["schemas"]["ResponseFormat"] & unknown) | null;
+            /** @description A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given. */
+            grammar?: (components["schemas"]["GrammarInput"] & unknown) | null;
+            /** @description A JSON schema for the answer, as llama.cpp takes it. */
             json_schema?: unknown;
+            /** @description A regular expression (Rust's syntax) for the whole answer. */
+            regex?: string | null;
+            /** @description vLLM's name of `json_schema`. */
+            guided_json?: unknown;
+            /** @description vLLM's name of `regex`. */
+            guided_regex?: string | null;
+            /** @description The answer is one of these texts, as vLLM takes them. */
+            guided_choice?: string[] | null;
+            /** @description vLLM's name of `grammar`. */
+            guided_grammar?: string | null;
+            /** @description The same in vLLM's newer way. */
+            structured_outputs?: (components["schemas"]["StructuredOutputs"] & unknown) | null;
+            /** @description At most 16 pairs of texts, as for chats. Accepted and named in `x-ignored-params`: answers are not stored. */
+            metadata?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            user?: unknown;
             /** @description Accepted and named in `x-ignored-params`. */
             service_tier?: unknown;
             /** @description Accepted and named in `x-ignored-params`, as are the samplers of llama.cpp that follow. */
@@ -2498,6 +3092,15 @@ export interface components {
          * @enum {string}
          */
         ConversationOrder: "updated" | "created" | "title";
+        ConversationParam: string | components["schemas"]["ConversationRef"];
+        /**
+         * ConversationRef
+         * @description A conversation.
+         */
+        ConversationRef: {
+            /** @description Its id, under which `/api/conversations` has it. */
+            id: string;
+        };
         /**
          * DeleteRequest
          * @description Conversations to delete.
@@ -2534,6 +3137,18 @@ export interface components {
              * @description Bytes that were freed.
              */
             bytes: number;
+        };
+        /**
+         * DeletedResponse
+         * @description A response that is gone.
+         */
+        DeletedResponse: {
+            /** @description Its id. */
+            id: string;
+            /** @description `response`. */
+            object: string;
+            /** @description True. */
+            deleted: boolean;
         };
         /**
          * DetokenizeRequest
@@ -2666,7 +3281,7 @@ export interface components {
         ErrorObject: {
             /** @description What happened, with the values that matter. */
             message: string;
-            /** @description `invalid_request_error`, `permission_error` or `server_error`. */
+            /** @description `invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or `server_error`. */
             type: string;
             /** @description The field of the request that caused it. */
             param?: string | null;
@@ -2678,6 +3293,17 @@ export interface components {
          * @enum {string}
          */
         ExportFormat: "json" | "markdown" | "text";
+        /**
+         * @description A kind of form.
+         * @enum {string}
+         */
+        FormatKind: "text" | "json_object" | "json_schema";
+        GrammarInput: string | components["schemas"]["NamedGrammar"];
+        /**
+         * @description A language of grammars.
+         * @enum {string}
+         */
+        GrammarKind: "lark" | "gbnf" | "regex";
         /**
          * Health
          * @description State of the server.
@@ -2714,6 +3340,185 @@ export interface components {
             /** @description Those of the file that are not. */
             skipped: components["schemas"]["SkippedConversation"][];
         };
+        /**
+         * IncompleteDetails
+         * @description Why a response is not complete.
+         */
+        IncompleteDetails: {
+            /** @description `max_output_tokens`. */
+            reason: string;
+        };
+        /**
+         * InputItem
+         * @description An item of the input. `type` says which of the other fields it has: `message` (also without a type), `function_call`,
+         *     `function_call_output`, `reasoning` or `item_reference`. Items of other types are skipped.
+         */
+        InputItem: {
+            /** @description What it is. */
+            type?: string | null;
+            /** @description Its id; of an `item_reference`, of which item. */
+            id?: string | null;
+            /** @description Of a message: `user`, `assistant`, `system` or `developer`. */
+            role?: string | null;
+            /** @description Of a message what is said; of reasoning, what was thought. */
+            content?: (components["schemas"]["ItemContent"] & unknown) | null;
+            /** @description Of reasoning: its summary, which counts where there is no content. */
+            summary?: (components["schemas"]["ItemContent"] & unknown) | null;
+            /** @description Of a call of a function and its output: what connects them. */
+            call_id?: string | null;
+            /** @description Of a call: the function. */
+            name?: string | null;
+            /** @description Of a call: its arguments as JSON text. */
+            arguments?: string | null;
+            /** @description Of the output of a call: a text, or parts. */
+            output?: (components["schemas"]["ItemContent"] & unknown) | null;
+            /** @description How far it is. */
+            status?: string | null;
+        };
+        /**
+         * InputPart
+         * @description A part of what is said: `input_text`, `output_text`, `refusal`, `input_image`; `input_file` is refused.
+         */
+        InputPart: {
+            /** @description What it is. */
+            type: string;
+            /** @description Of a text. */
+            text?: string | null;
+            /** @description Of a refusal. */
+            refusal?: string | null;
+            /** @description Of an image: a data URL, or with `--allow-image-urls` an `http` or `https` URL. */
+            image_url?: string | null;
+            /** @description Of an image: accepted; every model sees as much as it can. */
+            detail?: string | null;
+            /** @description Of a text that a model wrote: notes, which are passed over. */
+            annotations?: unknown[] | null;
+        };
+        /**
+         * InputTokens
+         * @description How many tokens a prompt would have.
+         */
+        InputTokens: {
+            /** @description `response.input_tokens`. */
+            object: string;
+            /**
+             * Format: uint32
+             * @description How many.
+             */
+            input_tokens: number;
+        };
+        /**
+         * InputTokensDetails
+         * @description Where the prompt's tokens came from.
+         */
+        InputTokensDetails: {
+            /**
+             * Format: uint32
+             * @description Tokens that were still in the cache.
+             */
+            cached_tokens: number;
+            /**
+             * Format: uint32
+             * @description Tokens that were computed, and are in the cache since.
+             */
+            cache_write_tokens: number;
+        };
+        ItemContent: string | components["schemas"]["InputPart"][] | unknown;
+        /**
+         * ItemList
+         * @description The list of what was said to get a response.
+         */
+        ItemList: {
+            /** @description `list`. */
+            object: string;
+            /** @description The items. */
+            data: components["schemas"]["InputItem"][];
+            /** @description Id of the first. */
+            first_id?: string | null;
+            /** @description Id of the last. */
+            last_id?: string | null;
+            /** @description Whether more follow. */
+            has_more: boolean;
+        };
+        /**
+         * JsonSchemaFormat
+         * @description A schema with a name.
+         */
+        JsonSchemaFormat: {
+            /** @description A name; it changes nothing. */
+            name?: string | null;
+            /** @description What it is for; it changes nothing. */
+            description?: string | null;
+            /** @description The schema. Every keyword in it is enforced, or the request is refused with the path of the one that cannot be. */
+            schema?: unknown;
+            /** @description It changes nothing: schemas are always enforced, and the subset that OpenAI demands with it is not. */
+            strict?: boolean | null;
+        };
+        /**
+         * KeyUsage
+         * @description What was used with one key.
+         */
+        KeyUsage: {
+            /** @description Its name. */
+            name: string;
+            /** @description `chat` or `admin`. */
+            scope: string;
+            /**
+             * Format: uint64
+             * @description Requests to models that were let in.
+             */
+            requests: number;
+            /**
+             * Format: uint64
+             * @description Requests to models that were refused because of a limit.
+             */
+            refused: number;
+            /**
+             * Format: uint64
+             * @description Tokens of prompts.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: uint64
+             * @description Tokens of answers.
+             */
+            completion_tokens: number;
+            /** @description Its limit of requests a minute; null where it has none. */
+            requests_per_minute?: (components["schemas"]["LimitState"] & unknown) | null;
+            /** @description Its limit of tokens a minute; null where it has none. */
+            tokens_per_minute?: (components["schemas"]["LimitState"] & unknown) | null;
+        };
+        /**
+         * KeysUsage
+         * @description What was used with each key since the server started.
+         */
+        KeysUsage: {
+            /** @description The keys, in the order of the configuration; empty where the server has none. */
+            data: components["schemas"]["KeyUsage"][];
+        };
+        /**
+         * LimitState
+         * @description A limit and what is left of it.
+         */
+        LimitState: {
+            /**
+             * Format: uint32
+             * @description Most within a minute.
+             */
+            limit: number;
+            /**
+             * Format: uint32
+             * @description What is left now.
+             */
+            remaining: number;
+            /**
+             * Format: double
+             * @description Seconds until all of it is there again.
+             */
+            reset_seconds: number;
+        };
+        ListedError: components["schemas"]["ErrorBody"] | components["schemas"]["MessagesError"];
+        ListedModel: components["schemas"]["Model"] | components["schemas"]["AnthropicModel"];
+        ListedModels: components["schemas"]["ModelList"] | components["schemas"]["AnthropicModels"];
         /**
          * LoadRequest
          * @description Which model to load.
@@ -2766,17 +3571,398 @@ export interface components {
             status: components["schemas"]["MessageStatus"] & unknown;
             /** @description Of an answer: what made it. */
             answer?: (components["schemas"]["Answer"] & unknown) | null;
+            /** @description Of an answer to a program: the tools it calls. */
+            tool_calls: components["schemas"]["ToolCall"][];
+            /** @description Of the result of a tool: which call it answers. */
+            tool_call_id?: string | null;
+        };
+        /**
+         * MessageItem
+         * @description What a model says.
+         */
+        MessageItem: {
+            /** @description `msg_` and the id of the response. */
+            id: string;
+            /** @description `message`. */
+            type: string;
+            /** @description `in_progress`, `completed`, or `incomplete` where it was cut off. */
+            status: string;
+            /** @description `assistant`. */
+            role: string;
+            /** @description One part, once it has begun. */
+            content: components["schemas"]["TextPart"][];
         };
         /**
          * @description Who speaks.
          * @enum {string}
          */
-        MessageRole: "system" | "user" | "assistant";
+        MessageRole: "system" | "user" | "assistant" | "tool";
         /**
          * @description How far a message is.
          * @enum {string}
          */
         MessageStatus: "complete" | "generating" | "stopped" | "failed" | "interrupted";
+        /**
+         * MessagesAnswer
+         * @description An answer.
+         */
+        MessagesAnswer: {
+            /** @description Id of the answer. */
+            id: string;
+            /** @description `message`. */
+            type: string;
+            /** @description `assistant`. */
+            role: string;
+            /** @description Model that answered. */
+            model: string;
+            /** @description What it says, thinks and calls, in that order; empty in the first event of a stream. */
+            content: components["schemas"]["MessagesAnswerBlock"][];
+            /**
+             * @description `end_turn`, `max_tokens`, `stop_sequence`, `tool_use` or `model_context_window_exceeded`; null in the first
+             *     event of a stream.
+             */
+            stop_reason?: string | null;
+            /** @description The text that ended it, if one of the request's did. */
+            stop_sequence?: string | null;
+            /** @description Token counts. */
+            usage: components["schemas"]["MessagesUsage"] & unknown;
+        };
+        /**
+         * MessagesAnswerBlock
+         * @description A block of an answer: `text`, `thinking` or `tool_use`.
+         */
+        MessagesAnswerBlock: {
+            /** @description Which of them. */
+            type: string;
+            /** @description What a `text` block says. */
+            text?: string;
+            /** @description What a `thinking` block says. */
+            thinking?: string;
+            /** @description Empty: thinking is not signed here, and nothing is asked of it when it comes back. */
+            signature?: string;
+            /** @description Id of a `tool_use` block, which its result refers to. */
+            id?: string;
+            /** @description The tool that a `tool_use` block calls. */
+            name?: string;
+            /** @description Its arguments; in a stream they follow. */
+            input?: unknown;
+        };
+        /**
+         * MessagesBlock
+         * @description A block of a message: `text`, `image`, `tool_use`, `tool_result`, `thinking` or `redacted_thinking`; others are
+         *     refused by name.
+         */
+        MessagesBlock: {
+            /** @description Which of them. */
+            type: string;
+            /** @description Text of a `text` block. */
+            text?: string | null;
+            /** @description Where the image of an `image` block is. */
+            source?: (components["schemas"]["MessagesSource"] & unknown) | null;
+            /** @description Id of a `tool_use` block. */
+            id?: string | null;
+            /** @description The tool of a `tool_use` block. */
+            name?: string | null;
+            /** @description The arguments of a `tool_use` block. */
+            input?: unknown;
+            /** @description Which call a `tool_result` block answers. */
+            tool_use_id?: string | null;
+            /** @description What the tool of a `tool_result` block gave: a string, or blocks of text and images. */
+            content?: (components["schemas"]["MessagesContent"] & unknown) | null;
+            /** @description Whether the tool failed. */
+            is_error?: boolean | null;
+            /** @description What a `thinking` block says. */
+            thinking?: string | null;
+            /** @description Accepted, not checked. */
+            signature?: string | null;
+            /** @description Accepted: what prompts have in common is found without it. */
+            cache_control?: unknown;
+        };
+        MessagesContent: string | components["schemas"]["MessagesBlock"][];
+        /**
+         * MessagesDelta
+         * @description More of a block, or why an answer ended.
+         */
+        MessagesDelta: {
+            /** @description `text_delta`, `thinking_delta`, `signature_delta` or `input_json_delta`. */
+            type?: string;
+            /** @description More text. */
+            text?: string;
+            /** @description More thinking. */
+            thinking?: string;
+            /** @description Empty, at the end of thinking. */
+            signature?: string;
+            /** @description More of a tool's arguments, which are JSON when joined. */
+            partial_json?: string;
+            /** @description As in an answer. */
+            stop_reason?: string;
+            /** @description As in an answer. */
+            stop_sequence?: string | null;
+        };
+        /**
+         * MessagesError
+         * @description What every error of these operations looks like.
+         */
+        MessagesError: {
+            /** @description `error`. */
+            type: string;
+            /** @description The error. */
+            error: components["schemas"]["MessagesErrorObject"] & unknown;
+            /** @description Id of the request, as in the header `request-id`; not in a stream. */
+            request_id?: string;
+        };
+        /**
+         * MessagesErrorObject
+         * @description What went wrong.
+         */
+        MessagesErrorObject: {
+            /**
+             * @description `invalid_request_error`, `authentication_error`, `permission_error`, `not_found_error`, `request_too_large`,
+             *     `rate_limit_error`, `overloaded_error` or `api_error`.
+             */
+            type: string;
+            /** @description What happened, with the values that matter. */
+            message: string;
+        };
+        /**
+         * MessagesEvent
+         * @description One event of a stream; its `type` stands also in the line `event:` before it. `message_start`, then for each block
+         *     `content_block_start`, `content_block_delta`s and `content_block_stop`, then `message_delta` and `message_stop`;
+         *     `ping` anywhere, and `error` in place of what was still to come.
+         */
+        MessagesEvent: {
+            /** @description Which event. */
+            type: string;
+            /** @description The answer before it has said anything: with `message_start`. */
+            message?: components["schemas"]["MessagesAnswer"] & unknown;
+            /**
+             * Format: uint32
+             * @description Which block, from 0.
+             */
+            index?: number;
+            /** @description The empty block: with `content_block_start`. */
+            content_block?: components["schemas"]["MessagesAnswerBlock"] & unknown;
+            /** @description More of a block, or why the answer ended. */
+            delta?: components["schemas"]["MessagesDelta"] & unknown;
+            /** @description Token counts: with `message_delta`. */
+            usage?: components["schemas"]["MessagesUsage"] & unknown;
+            /** @description What went wrong: with `error`. */
+            error?: components["schemas"]["MessagesErrorObject"] & unknown;
+        };
+        /**
+         * MessagesFormat
+         * @description The form of an answer.
+         */
+        MessagesFormat: {
+            /** @description `json_schema`. */
+            type: string;
+            /** @description The schema. */
+            schema?: unknown;
+        };
+        /**
+         * MessagesInput
+         * @description One message of a dialogue.
+         */
+        MessagesInput: {
+            /** @description Who speaks. */
+            role: components["schemas"]["MessagesRole"] & unknown;
+            /** @description What is said: a string, or blocks. */
+            content: components["schemas"]["MessagesContent"] & unknown;
+        };
+        /**
+         * MessagesOutput
+         * @description The form of the answer, and how much effort it is worth.
+         */
+        MessagesOutput: {
+            /** @description `low`, `medium`, `high`, `xhigh` or `max`. */
+            effort?: string | null;
+            /** @description The form. */
+            format?: (components["schemas"]["MessagesFormat"] & unknown) | null;
+        };
+        /**
+         * MessagesOutputTokens
+         * @description What generated tokens were for.
+         */
+        MessagesOutputTokens: {
+            /**
+             * Format: uint32
+             * @description Tokens of thinking.
+             */
+            thinking_tokens: number;
+        };
+        /**
+         * MessagesRequest
+         * @description A dialogue to answer. Fields that are not listed are accepted and ignored; null is the same as absent.
+         * @example {
+         *       "model": "tern-guide",
+         *       "messages": [
+         *         {
+         *           "role": "user",
+         *           "content": "What is Tern?"
+         *         }
+         *       ],
+         *       "max_tokens": 100,
+         *       "temperature": 0
+         *     }
+         */
+        MessagesRequest: {
+            /** @description Model id, as `GET /v1/models` lists them. */
+            model?: string | null;
+            /** @description The dialogue, without its instructions. A last message of the assistant is continued. */
+            messages: components["schemas"]["MessagesInput"][];
+            /**
+             * Format: uint32
+             * @description Most tokens the answer may have, thinking included. Needed, but where tokens are only counted.
+             */
+            max_tokens?: number | null;
+            /** @description Instructions: a string, or blocks of text. */
+            system?: (components["schemas"]["MessagesContent"] & unknown) | null;
+            /** @description Send the answer as it is generated, as server-sent events. */
+            stream?: boolean | null;
+            /** @description Texts that end the answer. */
+            stop_sequences?: string[] | null;
+            /**
+             * Format: double
+             * @description 0 always takes the most likely token; 0 to 1. Default 1.
+             */
+            temperature?: number | null;
+            /**
+             * Format: double
+             * @description Keep the most likely tokens that together reach this probability. Default 1: all.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description Keep this many most likely tokens. Default 0: all.
+             */
+            top_k?: number | null;
+            /**
+             * @description Tools that the model may call. Those that Anthropic's servers would run (web search and the like) are passed
+             *     over and named in `x-ignored-params`.
+             */
+            tools?: components["schemas"]["MessagesTool"][] | null;
+            /** @description Whether tools may or must be called. */
+            tool_choice?: (components["schemas"]["MessagesToolChoice"] & unknown) | null;
+            /** @description How much the model may think before it answers. */
+            thinking?: (components["schemas"]["MessagesThinking"] & unknown) | null;
+            /** @description The form of the answer, and how much effort it is worth. */
+            output_config?: (components["schemas"]["MessagesOutput"] & unknown) | null;
+            /** @description The form of the answer, by its older place. */
+            output_format?: (components["schemas"]["MessagesFormat"] & unknown) | null;
+            /** @description Accepted; nothing is kept about users. */
+            metadata?: unknown;
+            /** @description Accepted: what prompts have in common is found without it. */
+            cache_control?: unknown;
+            /** @description Accepted and named in `x-ignored-params`, as are the fields that follow. */
+            context_management?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            service_tier?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            mcp_servers?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            container?: unknown;
+        };
+        /**
+         * @description Who speaks.
+         * @enum {string}
+         */
+        MessagesRole: "user" | "assistant" | "system";
+        /**
+         * MessagesSource
+         * @description Where an image is.
+         */
+        MessagesSource: {
+            /** @description `base64` or `url`. */
+            type: string;
+            /** @description `image/png` and the like. */
+            media_type?: string | null;
+            /** @description The file in base64. */
+            data?: string | null;
+            /** @description A data URL, or with `--allow-image-urls` an `http` or `https` URL. */
+            url?: string | null;
+        };
+        /**
+         * MessagesThinking
+         * @description How much the model may think.
+         */
+        MessagesThinking: {
+            /** @description `enabled`, `disabled` or `adaptive`, which leaves it to the model. */
+            type: string;
+            /**
+             * Format: uint32
+             * @description Most tokens of thinking, with `enabled`.
+             */
+            budget_tokens?: number | null;
+        };
+        /**
+         * MessagesTokenCount
+         * @description How many tokens a prompt has.
+         */
+        MessagesTokenCount: {
+            /**
+             * Format: uint32
+             * @description The number.
+             */
+            input_tokens: number;
+        };
+        /**
+         * MessagesTool
+         * @description A tool.
+         */
+        MessagesTool: {
+            /** @description `custom`, which is the default; any other is passed over. */
+            type?: string | null;
+            /** @description What the model calls it. */
+            name: string;
+            /** @description What it does. */
+            description?: string | null;
+            /** @description JSON schema of its arguments. */
+            input_schema?: unknown;
+            /** @description Whether the arguments must follow the schema. */
+            strict?: boolean | null;
+            /** @description Accepted: what prompts have in common is found without it. */
+            cache_control?: unknown;
+        };
+        /**
+         * MessagesToolChoice
+         * @description Whether tools may or must be called.
+         */
+        MessagesToolChoice: {
+            /** @description `auto`, `any`, `tool` or `none`. */
+            type: string;
+            /** @description The tool that must be called, with `tool`. */
+            name?: string | null;
+            /** @description One call at most. */
+            disable_parallel_tool_use?: boolean | null;
+        };
+        /**
+         * MessagesUsage
+         * @description Token counts.
+         */
+        MessagesUsage: {
+            /**
+             * Format: uint32
+             * @description Tokens of the prompt that were computed.
+             */
+            input_tokens: number;
+            /**
+             * Format: uint32
+             * @description Always 0: writing to the cache costs nothing here.
+             */
+            cache_creation_input_tokens: number;
+            /**
+             * Format: uint32
+             * @description Tokens of the prompt whose keys and values were still in the cache.
+             */
+            cache_read_input_tokens: number;
+            /**
+             * Format: uint32
+             * @description Tokens generated.
+             */
+            output_tokens: number;
+            /** @description What they were for: at the end. */
+            output_tokens_details?: components["schemas"]["MessagesOutputTokens"] & unknown;
+        };
         /**
          * Model
          * @description A model.
@@ -2795,6 +3981,8 @@ export interface components {
             owned_by: string;
             /** @description Other names it answers to. */
             aliases: string[];
+            /** @description Of an entry that only is another name (`--alias`): the id of the model that answers. */
+            alias_of?: string;
             /**
              * Format: uint32
              * @description Most tokens a request may have, with this server's settings.
@@ -2805,7 +3993,7 @@ export interface components {
              * @description The same by vLLM's name.
              */
             max_model_len: number;
-            /** @description `chat`, `completion`, `embedding`. */
+            /** @description `chat`, `completion`, `embedding` and others; `tools` with every `chat`. */
             capabilities: string[];
             /** @description Engine that runs it. */
             engine: string;
@@ -2817,6 +4005,13 @@ export interface components {
             memory: components["schemas"]["ModelMemory"] & unknown;
             /** @description What its file says. */
             meta: components["schemas"]["ModelMeta"] & unknown;
+            /** @description Parameters of requests that it honours (of `GET /v1/models/{model}` only). */
+            supported_parameters?: string[];
+            /**
+             * @description Parameters that are accepted and change nothing with it; answers name them in `x-ignored-params` (of
+             *     `GET /v1/models/{model}` only).
+             */
+            ignored_parameters?: string[];
         };
         /**
          * ModelList
@@ -2905,6 +4100,16 @@ export interface components {
              * @description Share of the load that is done, 0 to 1.
              */
             progress: number;
+        };
+        /**
+         * NamedGrammar
+         * @description A grammar and its language.
+         */
+        NamedGrammar: {
+            /** @description The language. */
+            type: components["schemas"]["GrammarKind"] & unknown;
+            /** @description The grammar. Also as `definition`. */
+            value: string;
         };
         /**
          * NerEntity
@@ -3174,6 +4379,634 @@ export interface components {
             /** @description As of lines. */
             box: components["schemas"]["OcrBox"] & unknown;
         };
+        /**
+         * OllamaAnswer
+         * @description What the model says.
+         */
+        OllamaAnswer: {
+            /** @description `assistant`. */
+            role: string;
+            /** @description The text. */
+            content: string;
+            /** @description What it thought before. */
+            thinking?: string;
+            /** @description The tools it calls, each whole. */
+            tool_calls?: components["schemas"]["OllamaToolCall"][];
+        };
+        /**
+         * OllamaChat
+         * @description An answer to a dialogue, or more of one.
+         */
+        OllamaChat: {
+            /** @description The model, as the request called it. */
+            model: string;
+            /** @description When this was said. */
+            created_at: string;
+            /** @description What the model says. */
+            message: components["schemas"]["OllamaAnswer"] & unknown;
+            /** @description Whether this is the end. */
+            done: boolean;
+            /** @description `stop` or `length`; `load` or `unload` where nothing was asked. */
+            done_reason?: string;
+            /**
+             * Format: uint64
+             * @description From the request being read to its end.
+             */
+            total_duration?: number;
+            /**
+             * Format: uint64
+             * @description Loading the model; 0 when it was in memory.
+             */
+            load_duration?: number;
+            /**
+             * Format: uint32
+             * @description Tokens of the prompt, with those that were taken from the cache.
+             */
+            prompt_eval_count?: number;
+            /**
+             * Format: uint64
+             * @description Computing the prompt.
+             */
+            prompt_eval_duration?: number;
+            /**
+             * Format: uint32
+             * @description Tokens generated.
+             */
+            eval_count?: number;
+            /**
+             * Format: uint64
+             * @description Generating them.
+             */
+            eval_duration?: number;
+        };
+        /**
+         * OllamaChatRequest
+         * @description A dialogue to answer. Without messages the model is only loaded, or with `keep_alive: 0` unloaded. Fields that are
+         *     not listed are accepted and ignored; null is the same as absent.
+         * @example {
+         *       "model": "tern-guide",
+         *       "messages": [
+         *         {
+         *           "role": "user",
+         *           "content": "What is Tern?"
+         *         }
+         *       ],
+         *       "stream": false,
+         *       "options": {
+         *         "temperature": 0,
+         *         "num_predict": 100
+         *       }
+         *     }
+         */
+        OllamaChatRequest: {
+            /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
+            model?: string | null;
+            /** @description The dialogue. */
+            messages?: components["schemas"]["OllamaMessage"][] | null;
+            /** @description Send the answer as it is generated, a JSON object a line. Default true. */
+            stream?: boolean | null;
+            /** @description `"json"`, or a JSON schema that the answer follows. */
+            format?: unknown;
+            /** @description Settings of the generation. */
+            options?: (components["schemas"]["OllamaOptions"] & unknown) | null;
+            /** @description Functions that the model may call, in OpenAI's shape. */
+            tools?: unknown[] | null;
+            /** @description Whether the model thinks before it answers, or how much: `low`, `medium`, `high`. */
+            think?: (components["schemas"]["OllamaThink"] & unknown) | null;
+            /**
+             * @description 0 unloads the model behind the answer. Other times are accepted and named in `x-ignored-params`: models stay as
+             *     long as `tern serve --keep-alive` says.
+             */
+            keep_alive?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            logprobs?: unknown;
+        };
+        /**
+         * OllamaDeleteRequest
+         * @description Which model's files go.
+         * @example {
+         *       "model": "qwen2.5-0.5b:q4_k_m@llama"
+         *     }
+         */
+        OllamaDeleteRequest: {
+            /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
+            model?: string | null;
+            /** @description The older name of `model`. */
+            name?: string | null;
+        };
+        /**
+         * OllamaDetails
+         * @description What a model is.
+         */
+        OllamaDetails: {
+            /** @description Always empty: no model is made of another here. */
+            parent_model: string;
+            /** @description `gguf`, `safetensors`, or the engine of a model without a file. */
+            format: string;
+            /** @description Architecture. */
+            family: string;
+            /** @description The same. */
+            families: string[];
+            /** @description Number of weights, as people say it. */
+            parameter_size: string;
+            /** @description Kind of weights. */
+            quantization_level: string;
+        };
+        /**
+         * OllamaDone
+         * @description That it is done.
+         */
+        OllamaDone: {
+            /** @description `success`. */
+            status: string;
+        };
+        /**
+         * OllamaEmbedRequest
+         * @description Texts to embed.
+         * @example {
+         *       "model": "echo-embed",
+         *       "input": "a text to find again"
+         *     }
+         */
+        OllamaEmbedRequest: {
+            /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
+            model?: string | null;
+            /** @description A text, or several. */
+            input?: (components["schemas"]["Strings"] & unknown) | null;
+            /** @description Cut a text that does not fit the model to what fits. Default false: it is an error with both numbers. */
+            truncate?: boolean | null;
+            /**
+             * Format: uint32
+             * @description Cut vectors to so many dimensions and normalise them again; refused for models that were not trained for it.
+             */
+            dimensions?: number | null;
+            /** @description Accepted: options of generation have no bearing on vectors. */
+            options?: unknown;
+            /** @description Accepted. */
+            keep_alive?: unknown;
+        };
+        /**
+         * OllamaError
+         * @description What every error of these operations looks like, also as the last line of a stream.
+         */
+        OllamaError: {
+            /** @description What happened, with the values that matter. */
+            error: string;
+        };
+        /**
+         * OllamaFunction
+         * @description The function of a tool call.
+         */
+        OllamaFunction: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its arguments: an object. */
+            arguments: unknown;
+        };
+        /**
+         * OllamaGenerateRequest
+         * @description A text to answer or to continue. Without one the model is only loaded, or with `keep_alive: 0` unloaded.
+         * @example {
+         *       "model": "tern-guide",
+         *       "prompt": "What is Tern?",
+         *       "stream": false,
+         *       "options": {
+         *         "temperature": 0,
+         *         "num_predict": 100
+         *       }
+         *     }
+         */
+        OllamaGenerateRequest: {
+            /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
+            model?: string | null;
+            /** @description What to answer: a message of a person, or with `raw` the whole prompt. */
+            prompt?: string | null;
+            /** @description Refused: text cannot be inserted. */
+            suffix?: string | null;
+            /** @description Instructions. */
+            system?: string | null;
+            /**
+             * @description How instructions and prompt become the text that is continued, in place of the model's own template: `{{ .System
+             *     }}`, `{{ .Prompt }}`, `{{ .Response }}`, `{{ if .System }}`, `{{ else }}` and `{{ end }}`.
+             */
+            template?: string | null;
+            /** @description Continue the prompt as it is, without a template. */
+            raw?: boolean | null;
+            /** @description Images in base64, for models that can see. */
+            images?: string[] | null;
+            /** @description Send the answer as it is generated, a JSON object a line. Default true. */
+            stream?: boolean | null;
+            /** @description `"json"`, or a JSON schema that the answer follows. */
+            format?: unknown;
+            /** @description Settings of the generation. */
+            options?: (components["schemas"]["OllamaOptions"] & unknown) | null;
+            /** @description Whether the model thinks before it answers, or how much: `low`, `medium`, `high`. */
+            think?: (components["schemas"]["OllamaThink"] & unknown) | null;
+            /** @description 0 unloads the model behind the answer. Other times are accepted and named in `x-ignored-params`. */
+            keep_alive?: unknown;
+            /** @description Accepted and named in `x-ignored-params`: send the dialogue to `POST /api/chat`. */
+            context?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            logprobs?: unknown;
+        };
+        /**
+         * OllamaMessage
+         * @description One message of a dialogue.
+         */
+        OllamaMessage: {
+            /** @description Who speaks. */
+            role: components["schemas"]["OllamaRole"] & unknown;
+            /** @description What is said. */
+            content?: string | null;
+            /** @description What the model thought before it. */
+            thinking?: string | null;
+            /** @description Images in base64, for models that can see. */
+            images?: string[] | null;
+            /** @description Tool calls of an assistant. */
+            tool_calls?: components["schemas"]["OllamaToolCall"][] | null;
+            /** @description The function whose result a tool message is. */
+            tool_name?: string | null;
+            /** @description The call whose result it is, where calls have ids. Without, results answer the calls of their function in order. */
+            tool_call_id?: string | null;
+        };
+        /**
+         * OllamaModel
+         * @description A model.
+         */
+        OllamaModel: {
+            /** @description What requests call it. */
+            name: string;
+            /** @description The same. */
+            model: string;
+            /** @description When its file was last changed. */
+            modified_at: string;
+            /**
+             * Format: uint64
+             * @description Bytes of its files.
+             */
+            size: number;
+            /** @description The SHA-256 of its file, where the cache of the hub knows it; otherwise of its id, which stands for it. */
+            digest: string;
+            /** @description What it is. */
+            details: components["schemas"]["OllamaDetails"] & unknown;
+        };
+        /**
+         * OllamaModels
+         * @description The models of this server.
+         */
+        OllamaModels: {
+            /** @description The models, in a stable order. */
+            models: components["schemas"]["OllamaModel"][];
+        };
+        /**
+         * OllamaOptions
+         * @description Settings of a generation. What is not given has Ollama's defaults: temperature 0.8, `top_k` 40, `top_p` 0.9; but no
+         *     penalty for repeating, which spoils JSON and calls.
+         */
+        OllamaOptions: {
+            /**
+             * Format: double
+             * @description 0 always takes the most likely token; higher is more varied.
+             */
+            temperature?: number | null;
+            /**
+             * Format: int32
+             * @description Keep this many most likely tokens; 0 all.
+             */
+            top_k?: number | null;
+            /**
+             * Format: double
+             * @description Keep the most likely tokens that together reach this probability.
+             */
+            top_p?: number | null;
+            /**
+             * Format: double
+             * @description Drop tokens less likely than this share of the most likely one. Default 0: none.
+             */
+            min_p?: number | null;
+            /**
+             * Format: double
+             * @description Locally typical sampling. Default 1: off.
+             */
+            typical_p?: number | null;
+            /**
+             * Format: uint64
+             * @description Same seed, same request: same answer. Below 0 is none.
+             */
+            seed?: number | null;
+            /**
+             * Format: int32
+             * @description Most tokens of the answer; 0 and less up to the context length.
+             */
+            num_predict?: number | null;
+            /** @description Texts that end the answer. */
+            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            /**
+             * Format: double
+             * @description Makes tokens seen lately less likely. Default 1: off.
+             */
+            repeat_penalty?: number | null;
+            /**
+             * Format: int32
+             * @description How many tokens back `repeat_penalty` looks; -1 the whole context. Default 64.
+             */
+            repeat_last_n?: number | null;
+            /**
+             * Format: double
+             * @description Subtracted from the score of every token already used in the answer. -2 to 2, default 0.
+             */
+            presence_penalty?: number | null;
+            /**
+             * Format: double
+             * @description Subtracted once for each time a token was used in the answer. -2 to 2, default 0.
+             */
+            frequency_penalty?: number | null;
+            /**
+             * @description Accepted and named in `x-ignored-params`, as are the options that follow: the context is set by `tern serve
+             *     --ctx-size`.
+             */
+            num_ctx?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            num_keep?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            num_batch?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            num_gpu?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            main_gpu?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            num_thread?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            use_mmap?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            use_mlock?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            numa?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            penalize_newline?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            tfs_z?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            mirostat?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            mirostat_tau?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            mirostat_eta?: unknown;
+        };
+        /**
+         * OllamaProgress
+         * @description How far a download is; the last has `status: "success"`.
+         */
+        OllamaProgress: {
+            /** @description `pulling manifest`, `pulling ...`, `verifying sha256 digest`, `writing manifest` or `success`. */
+            status: string;
+            /** @description What is being fetched: the SHA-256 of its name, as its own is known only behind the last byte. */
+            digest?: string;
+            /**
+             * Format: uint64
+             * @description Bytes in all.
+             */
+            total?: number;
+            /**
+             * Format: uint64
+             * @description Bytes on disk.
+             */
+            completed?: number;
+        };
+        /**
+         * OllamaPullRequest
+         * @description What to fetch.
+         * @example {
+         *       "model": "qwen2.5:0.5b"
+         *     }
+         */
+        OllamaPullRequest: {
+            /**
+             * @description A name of the catalogue, also as `family:size`; `hf.co/org/repo:quantization`; or what `POST /api/models/pull`
+             *     takes.
+             */
+            model?: string | null;
+            /** @description The older name of `model`. */
+            name?: string | null;
+            /** @description Tell the progress, a JSON object a line. Default true. */
+            stream?: boolean | null;
+            /** @description Accepted; downloads are always checked. */
+            insecure?: boolean | null;
+        };
+        /**
+         * @description Who speaks.
+         * @enum {string}
+         */
+        OllamaRole: "system" | "user" | "assistant" | "tool";
+        /**
+         * OllamaRunningModel
+         * @description A model in memory.
+         */
+        OllamaRunningModel: {
+            /** @description What requests call it. */
+            name: string;
+            /** @description The same. */
+            model: string;
+            /**
+             * Format: uint64
+             * @description Bytes that it takes in memory, by estimate.
+             */
+            size: number;
+            /** @description As in the list of models. */
+            digest: string;
+            /** @description What it is. */
+            details: components["schemas"]["OllamaDetails"] & unknown;
+            /** @description When it goes out of memory, if no request comes from now on. */
+            expires_at: string;
+            /**
+             * Format: uint64
+             * @description Always 0: what an accelerator takes is not told apart.
+             */
+            size_vram: number;
+            /**
+             * Format: uint32
+             * @description Most tokens a request may have, with this server's settings.
+             */
+            context_length: number;
+        };
+        /**
+         * OllamaRunningModels
+         * @description The models in memory.
+         */
+        OllamaRunningModels: {
+            /** @description The models, in a stable order. */
+            models: components["schemas"]["OllamaRunningModel"][];
+        };
+        /**
+         * OllamaShowRequest
+         * @description Which model is meant.
+         * @example {
+         *       "model": "tern-guide"
+         *     }
+         */
+        OllamaShowRequest: {
+            /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
+            model?: string | null;
+            /** @description The older name of `model`. */
+            name?: string | null;
+        };
+        /**
+         * OllamaShown
+         * @description All about a model.
+         */
+        OllamaShown: {
+            /** @description How Ollama would be told to make it, as far as that can be said. */
+            modelfile: string;
+            /** @description Always empty: models have no parameters of their own here. */
+            parameters: string;
+            /** @description Its chat template: Jinja, as it stands in its file, not Go. */
+            template: string;
+            /** @description Licence; empty where its file states none. */
+            license: string;
+            /** @description What it is. */
+            details: components["schemas"]["OllamaDetails"] & unknown;
+            /** @description What its file says. */
+            model_info: {
+                [key: string]: unknown;
+            };
+            /** @description `completion`, `tools`, `thinking`, `vision`, `embedding`, and what else it can do by our own words. */
+            capabilities: string[];
+            /** @description When its file was last changed. */
+            modified_at: string;
+        };
+        /**
+         * OllamaText
+         * @description An answer to a text, or more of one.
+         */
+        OllamaText: {
+            /** @description The model, as the request called it. */
+            model: string;
+            /** @description When this was said. */
+            created_at: string;
+            /** @description The text. */
+            response: string;
+            /** @description What the model thought before. */
+            thinking?: string;
+            /** @description Whether this is the end. */
+            done: boolean;
+            /** @description `stop` or `length`; `load` or `unload` where nothing was asked. */
+            done_reason?: string;
+            /**
+             * Format: uint64
+             * @description From the request being read to its end.
+             */
+            total_duration?: number;
+            /**
+             * Format: uint64
+             * @description Loading the model; 0 when it was in memory.
+             */
+            load_duration?: number;
+            /**
+             * Format: uint32
+             * @description Tokens of the prompt, with those that were taken from the cache.
+             */
+            prompt_eval_count?: number;
+            /**
+             * Format: uint64
+             * @description Computing the prompt.
+             */
+            prompt_eval_duration?: number;
+            /**
+             * Format: uint32
+             * @description Tokens generated.
+             */
+            eval_count?: number;
+            /**
+             * Format: uint64
+             * @description Generating them.
+             */
+            eval_duration?: number;
+        };
+        OllamaThink: boolean | string;
+        /**
+         * OllamaToolCall
+         * @description A tool call.
+         */
+        OllamaToolCall: {
+            /** @description Id that the result may refer to. */
+            id?: string | null;
+            /** @description The function called. */
+            function: components["schemas"]["OllamaFunction"] & unknown;
+        };
+        /**
+         * OllamaVector
+         * @description A vector.
+         */
+        OllamaVector: {
+            /** @description Of length one; empty for an empty text. */
+            embedding: number[];
+        };
+        /**
+         * OllamaVectorRequest
+         * @description A text to embed, in the older form.
+         * @example {
+         *       "model": "echo-embed",
+         *       "prompt": "a text to find again"
+         *     }
+         */
+        OllamaVectorRequest: {
+            /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
+            model?: string | null;
+            /** @description The text. */
+            prompt?: string | null;
+            /** @description Accepted. */
+            options?: unknown;
+            /** @description Accepted. */
+            keep_alive?: unknown;
+        };
+        /**
+         * OllamaVectors
+         * @description Vectors.
+         */
+        OllamaVectors: {
+            /** @description The model, as the request called it. */
+            model: string;
+            /** @description One a text, of length one. */
+            embeddings: number[][];
+            /**
+             * Format: uint64
+             * @description From the request being read to the answer, in nanoseconds.
+             */
+            total_duration: number;
+            /**
+             * Format: uint64
+             * @description Loading the model; 0 when it was in memory.
+             */
+            load_duration: number;
+            /**
+             * Format: uint32
+             * @description Tokens of all texts.
+             */
+            prompt_eval_count: number;
+        };
+        /**
+         * OllamaVersion
+         * @description Which version this is.
+         */
+        OllamaVersion: {
+            /** @description The version of Ollama whose API this is like: clients compare it to see what they can ask for. */
+            version: string;
+            /** @description What answers really, and its version. */
+            server: string;
+        };
+        OutputItem: components["schemas"]["MessageItem"] | components["schemas"]["CallItem"] | components["schemas"]["ReasoningItem"];
+        OutputPart: components["schemas"]["TextPart"] | components["schemas"]["ThoughtPart"];
+        /**
+         * OutputTokensDetails
+         * @description What the generated tokens were for.
+         */
+        OutputTokensDetails: {
+            /**
+             * Format: uint32
+             * @description Tokens of reasoning.
+             */
+            reasoning_tokens: number;
+        };
         PromptInput: string | number[] | string[] | number[][];
         /**
          * PromptProgress
@@ -3252,6 +5085,60 @@ export interface components {
              *     repository with safetensors (`org/repo`).
              */
             model?: string | null;
+        };
+        /**
+         * ReasoningItem
+         * @description What a model thought.
+         */
+        ReasoningItem: {
+            /** @description `rs_` and the id of the response. */
+            id: string;
+            /** @description `reasoning`. */
+            type: string;
+            /** @description `in_progress`, `completed`, or `incomplete` where it was cut off. */
+            status: string;
+            /** @description The thoughts, where a summary was asked for. */
+            summary: components["schemas"]["ThoughtPart"][];
+            /** @description The thoughts, where none was. */
+            content?: components["schemas"]["ThoughtPart"][] | null;
+        };
+        /**
+         * ReasoningOptions
+         * @description How much the model thinks before it answers, in one object.
+         */
+        ReasoningOptions: {
+            /** @description As `reasoning_effort`. */
+            effort?: string | null;
+            /**
+             * Format: int32
+             * @description As `thinking_budget`.
+             */
+            max_tokens?: number | null;
+            /** @description Whether it thinks at all. */
+            enabled?: boolean | null;
+        };
+        /**
+         * ReasoningParam
+         * @description How much a model thinks.
+         */
+        ReasoningParam: {
+            /** @description `none`, `minimal`, `low`, `medium`, `high` or `xhigh`. */
+            effort?: string | null;
+            /**
+             * @description With any value (`auto`, `concise`, `detailed`) the thoughts are sent as the summary, which is where some clients look
+             *     for them; without one as `reasoning_text`. They are the same.
+             */
+            summary?: string | null;
+        };
+        /**
+         * ReasoningSetting
+         * @description How much a model was to think.
+         */
+        ReasoningSetting: {
+            /** @description As it was given. */
+            effort?: string | null;
+            /** @description As it was given. */
+            summary?: string | null;
         };
         /**
          * RenderedPrompt
@@ -3407,6 +5294,305 @@ export interface components {
              * @description Number of the column, from 0.
              */
             column: number;
+        };
+        /**
+         * ResponseError
+         * @description Why a response failed.
+         */
+        ResponseError: {
+            /** @description A word for programs. */
+            code: string;
+            /** @description What happened. */
+            message: string;
+        };
+        /**
+         * ResponseEvent
+         * @description An event of a response, in the order of a life: `response.created`, `response.in_progress`; for each item
+         *     `response.output_item.added`, its parts and their deltas, `response.output_item.done`; at last `response.completed`,
+         *     `response.incomplete` or `response.failed`. `type` says which of the other fields it has, and is the event's name in the
+         *     stream as well.
+         */
+        ResponseEvent: {
+            /** @description What happened. */
+            type: string;
+            /**
+             * Format: uint64
+             * @description Counts up from 0.
+             */
+            sequence_number: number;
+            /** @description Of the first two and the last: the response as it is then. */
+            response?: components["schemas"]["ResponseObject"] & unknown;
+            /**
+             * Format: uint32
+             * @description Which item, from 0.
+             */
+            output_index?: number;
+            /** @description Id of the item. */
+            item_id?: string;
+            /**
+             * Format: uint32
+             * @description Which part of its content.
+             */
+            content_index?: number;
+            /**
+             * Format: uint32
+             * @description Which part of its summary.
+             */
+            summary_index?: number;
+            /** @description The item, where it begins and where it ends. */
+            item?: components["schemas"]["OutputItem"] & unknown;
+            /** @description The part, where it begins and where it ends. */
+            part?: components["schemas"]["OutputPart"] & unknown;
+            /** @description More of a text or of arguments. */
+            delta?: string;
+            /** @description A whole text. */
+            text?: string;
+            /** @description Whole arguments. */
+            arguments?: string;
+            /** @description With whole arguments: the function. */
+            name?: string;
+            /** @description With a text: of its tokens, when they were asked for. */
+            logprobs?: components["schemas"]["ChatTokenLogprob"][];
+        };
+        /**
+         * ResponseFormat
+         * @description The form of an answer.
+         */
+        ResponseFormat: {
+            /** @description `text`: any form. `json_object`: any JSON object. `json_schema`: JSON that is valid under a schema. */
+            type: components["schemas"]["FormatKind"] & unknown;
+            /** @description The schema of `json_schema`. */
+            json_schema?: (components["schemas"]["JsonSchemaFormat"] & unknown) | null;
+            /** @description A schema for `json_object`, as llama.cpp takes it; also for `json_schema`, instead of the field above. */
+            schema?: unknown;
+        };
+        ResponseInput: string | components["schemas"]["InputItem"][];
+        /**
+         * ResponseObject
+         * @description An answer that a program asked for.
+         */
+        ResponseObject: {
+            /** @description `resp_`, and what follows `msg_` in the id of its message. */
+            id: string;
+            /** @description `response`. */
+            object: string;
+            /**
+             * Format: uint64
+             * @description Seconds since 1970.
+             */
+            created_at: number;
+            /** @description `in_progress`, `completed`, `incomplete`, `cancelled` or `failed`. */
+            status: string;
+            /** @description Whether it goes on without its client. */
+            background: boolean;
+            /** @description Why it failed. */
+            error?: (components["schemas"]["ResponseError"] & unknown) | null;
+            /** @description Why it is not complete; null also where its client left or the server ended. */
+            incomplete_details?: (components["schemas"]["IncompleteDetails"] & unknown) | null;
+            /** @description Instructions, as they were given. */
+            instructions?: string | null;
+            /**
+             * Format: uint32
+             * @description Most tokens it may have.
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Format: uint32
+             * @description As it was given.
+             */
+            max_tool_calls?: number | null;
+            /** @description Texts to find it by. */
+            metadata: {
+                [key: string]: string;
+            };
+            /** @description Model that answers. */
+            model: string;
+            /** @description What the model thought, says and calls. */
+            output: components["schemas"]["OutputItem"][];
+            /** @description Whether several tools may be called. */
+            parallel_tool_calls: boolean;
+            /** @description The response that it goes on behind. */
+            previous_response_id?: string | null;
+            /** @description The conversation that it is part of, if it is kept. */
+            conversation?: (components["schemas"]["ConversationRef"] & unknown) | null;
+            /** @description As it was given. */
+            prompt_cache_key?: string | null;
+            /** @description How much the model was to think. */
+            reasoning: components["schemas"]["ReasoningSetting"] & unknown;
+            /** @description As it was given. */
+            safety_identifier?: string | null;
+            /** @description `default`. */
+            service_tier: string;
+            /** @description Whether it is kept. */
+            store: boolean;
+            /**
+             * Format: double
+             * @description 0 always takes the most likely token.
+             */
+            temperature: number;
+            /** @description The form of the answer. */
+            text: components["schemas"]["TextSetting"] & unknown;
+            /** @description Which tools may or must be called. */
+            tool_choice: unknown;
+            /** @description The tools, as they were given. */
+            tools: unknown[];
+            /**
+             * Format: uint32
+             * @description Logprobs with so many alternatives.
+             */
+            top_logprobs: number;
+            /**
+             * Format: double
+             * @description Share of probability that is kept.
+             */
+            top_p: number;
+            /** @description `disabled` or `auto`, as it was given. */
+            truncation: string;
+            /** @description Token counts, at its end. */
+            usage?: (components["schemas"]["ResponseUsage"] & unknown) | null;
+            /** @description As it was given. */
+            user?: string | null;
+        };
+        /**
+         * ResponseRequest
+         * @description An answer to ask for. Fields that are not listed are accepted and ignored; null is the same as absent.
+         * @example {
+         *       "model": "tern-guide",
+         *       "input": "What is Tern?",
+         *       "stream": false,
+         *       "max_output_tokens": 100,
+         *       "temperature": 0
+         *     }
+         */
+        ResponseRequest: {
+            /** @description Model id, as `GET /v1/models` lists them. Default: the model that gave the previous response. */
+            model?: string | null;
+            /** @description What is said: a text, or items. */
+            input?: (components["schemas"]["ResponseInput"] & unknown) | null;
+            /** @description Instructions in front of everything. They hold for this response alone. */
+            instructions?: string | null;
+            /**
+             * @description Go on behind this response, which was stored. An answer in a conversation of the page is one too: that of the message
+             *     `msg_x` is `resp_x`.
+             */
+            previous_response_id?: string | null;
+            /** @description Go on at the end of this conversation instead. */
+            conversation?: (components["schemas"]["ConversationParam"] & unknown) | null;
+            /** @description Keep the response, as part of a conversation. Default true. */
+            store?: boolean | null;
+            /** @description Answer at once, and go on without the client: `GET /v1/responses/{id}` has the rest. */
+            background?: boolean | null;
+            /** @description Send the answer as it is generated, as server-sent events. */
+            stream?: boolean | null;
+            /** @description Up to 16 texts to find it by, which come back with the response. */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /** @description Functions that the model may call. Tools of other types are skipped, and named in `x-ignored-params`. */
+            tools?: unknown[] | null;
+            /** @description `"auto"`, `"none"`, `"required"`, `{"type": "function", "name": ...}` or `{"type": "allowed_tools", ...}`. */
+            tool_choice?: unknown;
+            /** @description Whether an answer may call several tools. Default true. */
+            parallel_tool_calls?: boolean | null;
+            /**
+             * Format: uint32
+             * @description Most tokens an answer may have, reasoning included. Default: up to the context length.
+             */
+            max_output_tokens?: number | null;
+            /**
+             * Format: uint32
+             * @description Accepted and named in `x-ignored-params`: all tools are the client's own.
+             */
+            max_tool_calls?: number | null;
+            /** @description How much the model thinks, and how its thoughts are sent. */
+            reasoning?: (components["schemas"]["ReasoningParam"] & unknown) | null;
+            /** @description The form of the answer. */
+            text?: (components["schemas"]["TextParam"] & unknown) | null;
+            /** @description What else the response shall have: `message.output_text.logprobs`. Others are accepted. */
+            include?: string[] | null;
+            /**
+             * Format: uint32
+             * @description Logprobs with so many alternatives each, 0 to 20.
+             */
+            top_logprobs?: number | null;
+            /** @description `disabled`, the default: what does not fit is an error. `auto` is named in `x-ignored-params`. */
+            truncation?: string | null;
+            /**
+             * Format: double
+             * @description 0 always takes the most likely token; higher is more varied. Default 1.
+             */
+            temperature?: number | null;
+            /**
+             * Format: double
+             * @description Keep the most likely tokens that together reach this probability. Default 1: all.
+             */
+            top_p?: number | null;
+            /**
+             * Format: int32
+             * @description Keep this many most likely tokens. Default 0: all.
+             */
+            top_k?: number | null;
+            /**
+             * Format: double
+             * @description Drop tokens less likely than this share of the most likely one. Default 0: none.
+             */
+            min_p?: number | null;
+            /**
+             * Format: double
+             * @description Subtracted from the score of every token already used in the answer. -2 to 2, default 0.
+             */
+            presence_penalty?: number | null;
+            /**
+             * Format: double
+             * @description Subtracted once for each time a token was used in the answer. -2 to 2, default 0.
+             */
+            frequency_penalty?: number | null;
+            /**
+             * Format: uint64
+             * @description Same seed, same request: same answer.
+             */
+            seed?: number | null;
+            /** @description Texts that end an answer. */
+            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            /** @description Extra variables for the chat template, such as `{"enable_thinking": false}`. */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Refused: templates of prompts are kept by OpenAI's own service. */
+            prompt?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            service_tier?: unknown;
+            /** @description Accepted, and sent back. */
+            user?: string | null;
+            /** @description Accepted, and sent back: what is cached is found without it. */
+            prompt_cache_key?: string | null;
+            /** @description Accepted, and sent back. */
+            safety_identifier?: string | null;
+        };
+        /**
+         * ResponseUsage
+         * @description Token counts.
+         */
+        ResponseUsage: {
+            /**
+             * Format: uint32
+             * @description Tokens of the prompt.
+             */
+            input_tokens: number;
+            /** @description Where they came from. */
+            input_tokens_details: components["schemas"]["InputTokensDetails"] & unknown;
+            /**
+             * Format: uint32
+             * @description Tokens generated.
+             */
+            output_tokens: number;
+            /** @description What they were for. */
+            output_tokens_details: components["schemas"]["OutputTokensDetails"] & unknown;
+            /**
+             * Format: uint32
+             * @description All together.
+             */
+            total_tokens: number;
         };
         /**
          * RewriteRequest
@@ -3583,8 +5769,26 @@ export interface components {
         StreamOptions: {
             /** @description Send a last chunk with the token counts. */
             include_usage?: boolean | null;
+            /** @description Accepted: nothing is added to hide the length of what is sent. */
+            include_obfuscation?: boolean | null;
         };
         Strings: string | string[];
+        /**
+         * StructuredOutputs
+         * @description vLLM's way to ask for a form: one of these fields.
+         */
+        StructuredOutputs: {
+            /** @description A JSON schema, or one as text. */
+            json?: unknown;
+            /** @description A regular expression. */
+            regex?: string | null;
+            /** @description One of these texts. */
+            choice?: string[] | null;
+            /** @description A grammar in GBNF or Lark. */
+            grammar?: string | null;
+            /** @description Any JSON object. */
+            json_object?: boolean | null;
+        };
         /**
          * TagCount
          * @description A tag in use.
@@ -3663,6 +5867,50 @@ export interface components {
             usage?: components["schemas"]["Usage"] & unknown;
             /** @description Times. */
             timings?: components["schemas"]["Timings"] & unknown;
+        };
+        /**
+         * TextParam
+         * @description The form of an answer.
+         */
+        TextParam: {
+            /** @description `{"type": "text"}`, `{"type": "json_object"}` or `{"type": "json_schema", "name": ..., "schema": ...}`. */
+            format?: unknown;
+            /** @description Accepted and named in `x-ignored-params`. */
+            verbosity?: string | null;
+        };
+        /**
+         * TextPart
+         * @description A text that a model wrote.
+         */
+        TextPart: {
+            /** @description `output_text`. */
+            type: string;
+            /** @description The text. */
+            text: string;
+            /** @description Empty: these models cite nothing. */
+            annotations: unknown[];
+            /** @description Of its tokens, when they were asked for. */
+            logprobs: components["schemas"]["ChatTokenLogprob"][];
+        };
+        /**
+         * TextSetting
+         * @description The form of an answer.
+         */
+        TextSetting: {
+            /** @description As it was given. */
+            format: unknown;
+            /** @description As it was given. */
+            verbosity?: string;
+        };
+        /**
+         * ThoughtPart
+         * @description A text that a model thought.
+         */
+        ThoughtPart: {
+            /** @description `reasoning_text` or `summary_text`. */
+            type: string;
+            /** @description The text. */
+            text: string;
         };
         /**
          * Timings
@@ -3819,6 +6067,39 @@ export interface components {
             max_model_len: number;
             /** @description The text behind each token; a part of a character is shown as U+FFFD. */
             pieces?: string[];
+        };
+        /**
+         * TokenizerInfo
+         * @description What a client that cuts texts with this tokenizer has to know, as vLLM tells it.
+         */
+        TokenizerInfo: {
+            /** @description Model id. */
+            model: string;
+            /** @description Spelling of the token that begins a text; null where there is none. */
+            bos_token?: string | null;
+            /** @description Spelling of the token that ends a text; null where there is none. */
+            eos_token?: string | null;
+            /** @description Null: batches are not padded. */
+            pad_token?: string | null;
+            /**
+             * Format: uint32
+             * @description Size of the vocabulary.
+             */
+            vocab_size: number;
+            /** @description The chat template; null for a model without one. */
+            chat_template?: string | null;
+        };
+        /**
+         * ToolCall
+         * @description A call of a tool.
+         */
+        ToolCall: {
+            /** @description Id that the result refers to. */
+            id: string;
+            /** @description The function. */
+            name: string;
+            /** @description Its arguments as JSON text. */
+            arguments: string;
         };
         /**
          * TranscriptEvent
@@ -4072,6 +6353,8 @@ export interface operations {
                 headers: {
                     /** @description Parameters that were accepted and change nothing with this model. */
                     "X-IGNORED-PARAMS"?: string;
+                    /** @description How many messages were left out because of `truncation: "auto"`; of a stream, if that is known when it begins. */
+                    "X-TRUNCATED-MESSAGES"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4088,7 +6371,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4118,6 +6411,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4205,7 +6508,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4235,6 +6548,852 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    createResponse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description The response, or its events when `stream` is true. In the background it has only just begun. */
+            200: {
+                headers: {
+                    /** @description Parameters that were accepted and change nothing with this model. */
+                    "X-IGNORED-PARAMS"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": components["schemas"]["ResponseEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    countInputTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputTokens"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getResponse: {
+        parameters: {
+            query?: {
+                /** @description Send its events. */
+                stream?: boolean;
+                /** @description With `stream`: the `sequence_number` of the last event that was seen. */
+                starting_after?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The response, or its events when `stream` is true. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": components["schemas"]["ResponseEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    deleteResponse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedResponse"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancelResponse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listInputItems: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 100. Default 20. */
+                limit?: number;
+                /** @description `asc`, oldest first, or `desc`, the default. */
+                order?: string;
+                /** @description Go on behind the item of this id. */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The response. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemList"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4326,7 +7485,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4356,6 +7525,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4426,8 +7605,11 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The vectors. */
             200: {
                 headers: {
+                    /** @description Parameters that were accepted and change nothing with this model. */
+                    "X-IGNORED-PARAMS"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4443,7 +7625,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4473,6 +7665,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4560,7 +7762,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4590,6 +7802,152 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    tokenizerInfo: {
+        parameters: {
+            query?: {
+                /** @description Model id, as `GET /v1/models` lists them. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenizerInfo"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4677,7 +8035,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4707,6 +8075,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4767,7 +8145,10 @@ export interface operations {
     listModels: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Sent by clients of Anthropic, whose shapes they get. */
+                "anthropic-version"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4778,7 +8159,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelList"];
+                    "application/json": components["schemas"]["ListedModels"];
                 };
             };
             /** @description The request is wrong. */
@@ -4787,16 +8168,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description No such model, conversation or route. */
@@ -4805,7 +8196,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description The model is in use, or the answer is being written. */
@@ -4814,7 +8205,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description The body is too large. */
@@ -4823,7 +8214,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
@@ -4833,7 +8234,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description A program that this needs is not installed; the message says how to get it. */
@@ -4843,7 +8244,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description Another server this one asked failed. */
@@ -4852,7 +8253,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description Busy or shutting down. */
@@ -4862,7 +8263,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
@@ -4872,7 +8273,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
         };
@@ -4880,7 +8281,10 @@ export interface operations {
     retrieveModel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Sent by clients of Anthropic, whose shapes they get. */
+                "anthropic-version"?: string;
+            };
             path: {
                 /** @description Model id, as `GET /v1/models` lists them. */
                 model: string;
@@ -4894,7 +8298,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Model"];
+                    "application/json": components["schemas"]["ListedModel"];
                 };
             };
             /** @description The request is wrong. */
@@ -4903,16 +8307,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description No such model, conversation or route. */
@@ -4921,7 +8335,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description The model is in use, or the answer is being written. */
@@ -4930,7 +8344,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description The body is too large. */
@@ -4939,7 +8353,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
@@ -4949,7 +8373,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description A program that this needs is not installed; the message says how to get it. */
@@ -4959,7 +8383,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description Another server this one asked failed. */
@@ -4968,7 +8392,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description Busy or shutting down. */
@@ -4978,7 +8402,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
             /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
@@ -4988,7 +8412,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    "application/json": components["schemas"]["ListedError"];
                 };
             };
         };
@@ -5023,7 +8447,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5053,6 +8487,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5140,7 +8584,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5170,6 +8624,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5258,7 +8722,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5288,6 +8762,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5362,6 +8846,120 @@ export interface operations {
                     "application/json": components["schemas"]["CatalogList"];
                 };
             };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     deleteModel: {
@@ -5396,7 +8994,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5426,6 +9034,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5526,7 +9144,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5556,6 +9184,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5643,7 +9281,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5673,6 +9321,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5756,7 +9414,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5786,6 +9454,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5874,7 +9552,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5904,6 +9592,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5990,7 +9688,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6020,6 +9728,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6106,7 +9824,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6136,6 +9864,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6226,7 +9964,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6256,6 +10004,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6343,7 +10101,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6373,6 +10141,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6463,7 +10241,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6493,6 +10281,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6583,7 +10381,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6613,6 +10421,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6704,7 +10522,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6734,6 +10562,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6827,7 +10665,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6857,6 +10705,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6950,7 +10808,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6980,6 +10848,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7075,7 +10953,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7105,6 +10993,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7193,7 +11091,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7223,6 +11131,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7311,7 +11229,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7341,6 +11269,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7433,7 +11371,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7463,6 +11411,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7558,7 +11516,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7588,6 +11556,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7686,7 +11664,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7716,6 +11704,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7803,7 +11801,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7833,6 +11841,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7930,7 +11948,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7960,6 +11988,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8043,7 +12081,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8073,6 +12121,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8156,7 +12214,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8186,6 +12254,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8291,7 +12369,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8321,6 +12409,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8423,7 +12521,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8453,6 +12561,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8570,7 +12688,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8600,6 +12728,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8707,7 +12845,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8737,6 +12885,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8824,7 +12982,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8854,6 +13022,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8941,7 +13119,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8971,6 +13159,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9058,7 +13256,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9088,6 +13296,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9175,7 +13393,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9205,6 +13433,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9292,7 +13530,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9322,6 +13570,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9379,6 +13637,1652 @@ export interface operations {
             };
         };
     };
+    createMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagesRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer, or a stream of events when `stream` is true. */
+            200: {
+                headers: {
+                    /** @description Parameters that were accepted and change nothing. */
+                    "X-IGNORED-PARAMS"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesAnswer"];
+                    "text/event-stream": components["schemas"]["MessagesEvent"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+        };
+    };
+    countMessageTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessagesRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTokenCount"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesError"];
+                };
+            };
+        };
+    };
+    ollamaChat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaChatRequest"];
+            };
+        };
+        responses: {
+            /** @description A stream of lines, or the answer when `stream` is false. */
+            200: {
+                headers: {
+                    /** @description Parameters that were accepted and change nothing. */
+                    "X-IGNORED-PARAMS"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["OllamaChat"];
+                    "application/json": components["schemas"]["OllamaChat"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaGenerate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaGenerateRequest"];
+            };
+        };
+        responses: {
+            /** @description A stream of lines, or the answer when `stream` is false. */
+            200: {
+                headers: {
+                    /** @description Parameters that were accepted and change nothing. */
+                    "X-IGNORED-PARAMS"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["OllamaText"];
+                    "application/json": components["schemas"]["OllamaText"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaEmbed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaEmbedRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaVectors"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaEmbeddings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaVectorRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaVector"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaVersion"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaTags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaModels"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaPs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaRunningModels"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaShow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaShowRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaShown"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaDelete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaDeleteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaDone"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollamaPull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaPullRequest"];
+            };
+        };
+        responses: {
+            /** @description A stream of lines, or the last one when `stream` is false. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["OllamaProgress"];
+                    "application/json": components["schemas"]["OllamaProgress"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
     listComparisons: {
         parameters: {
             query?: {
@@ -9410,7 +15314,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9440,6 +15354,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9528,7 +15452,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9558,6 +15492,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9644,7 +15588,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9674,6 +15628,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9760,7 +15724,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9790,6 +15764,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9880,7 +15864,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9910,6 +15904,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10000,7 +16004,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10030,6 +16044,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10121,7 +16145,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10151,6 +16185,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10244,7 +16288,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10274,6 +16328,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10372,7 +16436,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10402,6 +16476,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10485,7 +16569,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description This host or origin may not ask. */
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10515,6 +16609,16 @@ export interface operations {
             /** @description The body is too large. */
             413: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10589,6 +16693,120 @@ export interface operations {
                     "application/json": components["schemas"]["ServerInfo"];
                 };
             };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     metrics: {
@@ -10607,6 +16825,253 @@ export interface operations {
                 };
                 content: {
                     "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    keysUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysUsage"];
+                };
+            };
+            /** @description The request is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A key is wanted, or the one that was sent is wrong. */
+            401: {
+                headers: {
+                    "WWW-AUTHENTICATE": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description This host, origin or key may not ask for this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such model, conversation or route. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The model is in use, or the answer is being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The key's limit is reached: of requests or tokens a minute, or of requests at the same time. */
+            429: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The server failed. `x-should-retry: false` where a retry cannot help. */
+            500: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A program that this needs is not installed; the message says how to get it. */
+            501: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another server this one asked failed. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Busy or shutting down. */
+            503: {
+                headers: {
+                    "RETRY-AFTER": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not enough room on the disk or in memory; a retry does not help by itself. */
+            507: {
+                headers: {
+                    "X-SHOULD-RETRY": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
