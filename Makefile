@@ -62,8 +62,10 @@ openapi: ## write openapi/openapi.json from the code
 golden: ## write all expected outputs anew; look at the diff afterwards
 	UPDATE_GOLDEN=1 cargo test --release --workspace
 
-bench: ## time the built-in model, a large store and, if .venv/bench has transformers, the tasks beside it
+bench: ## time the built-in model, HTTP, a large store and, if .venv/bench has transformers, the tasks beside it
 	cargo run --release --bin tern -- bench tern-guide
+	scripts/bench-http.py
+	cargo run --release -p tern-grammar --example mask_speed -- models/guide/tern-guide.gguf
 	cargo bench -p tern-store
 	@if [ -x $(VENV)/bench/bin/python ]; then $(VENV)/bench/bin/python scripts/bench-tasks.py; \
 	else echo "tasks beside transformers are not timed: scripts/bench-tasks.py says what they need"; fi

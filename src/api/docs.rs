@@ -4,9 +4,9 @@ use bytes::Bytes;
 use poem::{IntoResponse, Response, endpoint::make_sync};
 use serde_json::{Value, json};
 
-/// poem-openapi's head has neither a doctype nor a viewport: phones would show the page as wide as a desk's, and the tab
-/// of every server would be called "Swagger UI". `data:,` spares a request for an icon. Long paths and ids break where
-/// they must, so that nothing is wider than the window.
+/// poem-openapi's head has neither a doctype nor a viewport: phones would show the page as wide as a desk's, and the
+/// tab of every server would be called "Swagger UI". `data:,` spares a request for an icon. Long paths and ids break
+/// where they must, so that nothing is wider than the window.
 const HEAD: &str = r#"<meta name="viewport" content="width=device-width, initial-scale=1">
     <title>Tern: the API</title>
     <link rel="icon" href="data:,">
@@ -25,8 +25,8 @@ pub(crate) fn page(swagger_ui: &str) -> String {
     format!("<!doctype html>{}", swagger_ui.replacen(title, HEAD, 1))
 }
 
-/// The description with what keys there are, which poem-openapi would want at every operation. That none is needed where
-/// the server has none is the first choice.
+/// The description with what keys there are, which poem-openapi would want at every operation. That none is needed
+/// where the server has none is the first choice.
 pub(crate) fn with_keys(description: &str) -> String {
     let Ok(mut description) = serde_json::from_str::<Value>(description) else { return description.to_owned() };
     let header =

@@ -18,6 +18,14 @@ use tern_store::StoreError;
 
 use crate::http::body::ApiJson;
 
+/// Most characters of a value that an error repeats.
+const SHOWN: usize = 60;
+
+/// The beginning of what was sent, for an error that names it.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
 /// What every error looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Object, Serialize, Deserialize)]
 pub struct ErrorBody {

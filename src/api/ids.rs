@@ -1,23 +1,6 @@
-//! Ids of requests and answers: unique and unguessable enough to be quoted, not secrets.
+//! Ids, and the clock.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
-static KEYS: LazyLock<(RandomState, RandomState)> = LazyLock::new(Default::default);
-static COUNTER: AtomicU64 = AtomicU64::new(0);
-
-/// A new id: `prefix` and 24 hexadecimal digits. The standard library's randomly keyed hash of a counter, so that ids
-/// of two runs do not meet.
-pub(crate) fn new(prefix: &str) -> String {
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let (high, low) = (KEYS.0.hash_one(count), KEYS.1.hash_one(count));
-    format!("{prefix}{high:016x}{:08x}", low as u32)
-}
+pub(crate) use tern_chat::new_id as new;
 
 /// Seconds since 1970, as OpenAI's `created` fields want them.
 pub(crate) fn unix_time() -> u64 {

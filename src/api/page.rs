@@ -1,8 +1,8 @@
 //! The page: files that build.rs has put into the binary.
 //!
-//! The address of a view (`/chat/ID`) gives the page itself, which then shows that view; its files are immutable where their
-//! names have a hash. Nothing else may run in it: the policy allows scripts, styles, pictures and connections of this server
-//! alone.
+//! The address of a view (`/chat/ID`) gives the page itself, which then shows that view; its files are immutable where
+//! their names have a hash. Nothing else may run in it: the policy allows scripts, styles, pictures and connections of
+//! this server alone.
 
 use poem::{
     Endpoint, IntoEndpoint, IntoResponse, Request, Response, Route,
@@ -31,9 +31,9 @@ pub(crate) static BUILT: &[PageFile] = include!(concat!(env!("OUT_DIR"), "/page.
 const WELCOME: PageFile =
     PageFile { name: "welcome.html", etag: "\"welcome\"", bytes: include_bytes!("welcome.html"), gzip: None };
 
-/// What the page may do. No script and no style is allowed that did not come from a file of the page, style attributes not
-/// either: what is placed by numbers (formulas, bars) is placed by its script. Pictures and recordings that a person chose are
-/// shown from memory (`blob:`).
+/// What the page may do. No script and no style is allowed that did not come from a file of the page, style attributes
+/// not either: what is placed by numbers (formulas, bars) is placed by its script. Pictures and recordings that a
+/// person chose are shown from memory (`blob:`).
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
                       img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -41,8 +41,8 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
 const WELCOME_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
                               frame-ancestors 'none'";
 
-/// Addresses of tabs that are one word (`TASKS` of `static/src/tabs.ts`). Some are also what clients call that leave out
-/// `/v1`: they are the page only for who asks for HTML.
+/// Addresses of tabs that are one word (`TASKS` of `static/src/tabs.ts`). Some are also what clients call that leave
+/// out `/v1`: they are the page only for who asks for HTML.
 const TAB_PATHS: [&str; 5] = ["entities", "models", "ocr", "speech", "vision"];
 
 /// Adds the page to the routes.

@@ -1,4 +1,5 @@
-//! What every handler has: the registry, conversations and comparisons, the settings, and the way from a model's name to the model.
+//! What every handler has: the registry, conversations and comparisons, the settings, and the way from a model's name
+//! to the model.
 
 use std::sync::Arc;
 
@@ -36,8 +37,8 @@ pub(crate) async fn beside<T: Send + 'static>(
 }
 
 impl State {
-    /// The model a request names; the key's own one, or else the fallback, for requests that name none. Where there is a
-    /// fallback it answers for unknown names too.
+    /// The model a request names; the key's own one, or else the fallback, for requests that name none. Where there is
+    /// a fallback it answers for unknown names too.
     ///
     /// # Errors
     /// 404 for an unknown name, 403 for a model that the caller's key may not ask.

@@ -36,6 +36,13 @@ impl Translated {
         check(&self.chat, state)
     }
 
+    /// Names of what was said about thinking, as the client calls its budget or switch, and its level.
+    pub fn of_thinking(&self, thinking: &str, level: &str) -> impl Iterator<Item = String> + use<> {
+        let switched_on = self.thinking.is_some_and(|thinking| thinking.enabled != Some(false));
+        let names = [(thinking, switched_on), (level, self.chat.reasoning_effort.is_some())];
+        names.map(|(name, given)| given.then(|| name.to_owned())).into_iter().flatten()
+    }
+
     /// Begins the turn on a model.
     ///
     /// # Errors
@@ -57,7 +64,8 @@ impl Translated {
         beside(move || Ok(lease.text()?.chat.render(&turn)?.tokens.len() as u32)).await
     }
 
-    /// The images of the dialogue; and what can be known of the form of the answer, which may take a moment, is checked.
+    /// The images of the dialogue; and what can be known of the form of the answer, which may take a moment, is
+    /// checked.
     async fn pictures(&self, state: &State, model: &ModelStatus) -> Result<Vec<Arc<Image>>, ApiError> {
         form_fields!(self.chat).check().await?;
         images::check_model(state, &self.chat.messages, model)?;

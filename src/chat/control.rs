@@ -161,8 +161,9 @@ impl<'a> Escaper<'a> {
     }
 
     fn next_match(&self, text: &str, from: usize) -> Option<(usize, usize)> {
-        // The mark that cuts is ours as well. CONTINUE_MARK is not replaced: it is in the messages before they are escaped.
-        // Nor are those of images, which were replaced in all that came with the request before ours were put in.
+        // The mark that cuts is ours as well. CONTINUE_MARK is not replaced: it is in the messages before they are
+        // escaped. Nor are those of images, which were replaced in all that came with the request before ours were put
+        // in.
         let ours = |c: char| (FIRST..=LAST).contains(&(c as u32)) || c == CUT;
         let private = text[from..].char_indices().find(|(_, c)| ours(*c));
         let private = private.map(|(i, c)| (from + i, from + i + c.len_utf8()));

@@ -1,8 +1,8 @@
 //! Images on their way through a template.
 //!
-//! A template knows texts. So before rendering, each image becomes one private-use character in the content of its message
-//! (`control.rs`), which templates copy like any letter; after rendering, what the model wants in its place stands there. The
-//! characters of images are taken out of all texts first: nobody can write one.
+//! A template knows texts. So before rendering, each image becomes one private-use character in the content of its
+//! message (`control.rs`), which templates copy like any letter; after rendering, what the model wants in its place
+//! stands there. The characters of images are taken out of all texts first: nobody can write one.
 
 use std::sync::Arc;
 

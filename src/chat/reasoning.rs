@@ -1,8 +1,8 @@
 //! Which part of an answer is reasoning: the marks around it, and where an answer starts.
 //!
 //! An answer is reasoning from its first word if the template has opened it (the prompt ends with the opening mark), or
-//! if it begins with an opening mark, white space aside, whether or not the template mentions that mark. A mark later in
-//! the text is text: people ask models about `<think>`. Only a mark that is a control token of the vocabulary opens
+//! if it begins with an opening mark, white space aside, whether or not the template mentions that mark. A mark later
+//! in the text is text: people ask models about `<think>`. Only a mark that is a control token of the vocabulary opens
 //! reasoning anywhere, since a model cannot write that by way of example.
 
 use std::sync::Arc;
@@ -117,8 +117,8 @@ impl Reasoning {
         Self(Arc::new(Inner { pairs, hidden }))
     }
 
-    /// The same for answers in which `calls` are looked for: where those marks are control tokens, control tokens are spelled
-    /// in the text, and all others are hidden. `controls` as in [`Reasoning::new`].
+    /// The same for answers in which `calls` are looked for: where those marks are control tokens, control tokens are
+    /// spelled in the text, and all others are hidden. `controls` as in [`Reasoning::new`].
     pub fn with_calls(&self, calls: &[String], controls: &[String]) -> Self {
         let is_control = |mark: &String| controls.iter().any(|spelling| mark.contains(spelling.as_str()));
         let pairs = self.0.pairs.clone();

@@ -12,9 +12,9 @@ impl Thinking {
     /// The levels of OpenAI's `reasoning_effort`.
     pub const EFFORTS: [&str; 6] = ["none", "minimal", "low", "medium", "high", "xhigh"];
 
-    /// What a level of effort means. The least budget that other servers take is 1,024 tokens, which is `low`; each level has
-    /// four times the tokens of the one below. At the 20 tokens a second of a small model on a processor, `medium` is a wait of
-    /// three minutes at most. `xhigh` has no bound but that of the answer.
+    /// What a level of effort means. The least budget that other servers take is 1,024 tokens, which is `low`; each
+    /// level has four times the tokens of the one below. At the 20 tokens a second of a small model on a processor,
+    /// `medium` is a wait of three minutes at most. `xhigh` has no bound but that of the answer.
     pub fn of_effort(effort: &str) -> Option<Self> {
         let budget = |budget| Self { enabled: Some(true), budget };
         Some(match effort {

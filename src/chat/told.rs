@@ -1,5 +1,5 @@
-//! A model is told which form its answer must have: it cannot see the grammar that holds it, and who expects a question to be answered
-//! in prose writes other things into the fields of a schema than who knows what they are for.
+//! A model is told which form its answer must have: it cannot see the grammar that holds it, and who expects a question
+//! to be answered in prose writes other things into the fields of a schema than who knows what they are for.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use tern_grammar::Grammar;
 
 use crate::{Message, Role, TurnRequest};
 
-/// The turn, with the JSON schema of the answer in its system message. Other forms have no words that a model would understand.
+/// The turn, with the JSON schema of the answer in its system message. Other forms have no words that a model would
+/// understand.
 pub fn told(turn: &TurnRequest) -> Cow<'_, TurnRequest> {
     let sentence = match &turn.generation.grammar {
         Some(Grammar::JsonObject) => "Answer with a JSON object and nothing else.".to_owned(),

@@ -1,8 +1,9 @@
 //! A dialogue that does not fit is shortened at its beginning, if that is asked for.
 //!
-//! Instructions stay, the person's last message stays, and so does what the model is about to answer. What goes first is the
-//! oldest turn: a message of the person with everything up to the next one. If the last turn alone is too long (an agent at
-//! work), its own oldest steps go: an answer with the results of the tools it called, never one without the other.
+//! Instructions stay, the person's last message stays, and so does what the model is about to answer. What goes first
+//! is the oldest turn: a message of the person with everything up to the next one. If the last turn alone is too long
+//! (an agent at work), its own oldest steps go: an answer with the results of the tools it called, never one without
+//! the other.
 
 use std::ops::Range;
 
@@ -12,8 +13,8 @@ impl ChatModel {
     /// The prompt for a dialogue in a context of so many tokens, and how many messages were left out of it: with
     /// [`TurnRequest::truncate`] as many as must be; else none, however long the prompt is.
     ///
-    /// Of a dialogue that fits nothing is left out. One that does not is shortened until there is also room for an answer:
-    /// for `max_tokens`, or an eighth of the context, and never more than half of it.
+    /// Of a dialogue that fits nothing is left out. One that does not is shortened until there is also room for an
+    /// answer: for `max_tokens`, or an eighth of the context, and never more than half of it.
     ///
     /// # Errors
     /// As [`ChatModel::render`].

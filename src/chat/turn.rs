@@ -6,10 +6,10 @@ use tern_engine::{Token, Tokenizer};
 use tern_scheduler::{Delta, Event, Events, FinishReason, GenerateError};
 
 use crate::{
-    TurnDelta, TurnEvent,
+    TurnDelta, TurnEvent, new_id,
     reasoning::{Opening, Reasoning},
     splitter::{Incoming, Part, Piece, Splitter},
-    tools::{CallParser, Offer, Said, new_call_id},
+    tools::{CallParser, Offer, Said},
 };
 
 /// A running turn. Dropping it cancels the generation.
@@ -30,12 +30,14 @@ impl Turn {
         self.prompt_tokens
     }
 
-    /// How many messages were left out because the dialogue did not fit ([`TurnRequest::truncate`](crate::TurnRequest)).
+    /// How many messages were left out because the dialogue did not fit
+    /// ([`TurnRequest::truncate`](crate::TurnRequest)).
     pub fn dropped_messages(&self) -> u32 {
         self.dropped
     }
 
-    /// The tokens of answer `choice` so far, reasoning and marks included: those that events up to the last one told of.
+    /// The tokens of answer `choice` so far, reasoning and marks included: those that events up to the last one told
+    /// of.
     pub fn tokens(&self, choice: u32) -> &[TimedToken] {
         self.translated.tokens.get(choice as usize).map_or(&[], Vec::as_slice)
     }
@@ -228,7 +230,7 @@ impl TurnEvents {
 fn event(choice: u32, said: Said) -> TurnEvent {
     match said {
         Said::Text(text, logprobs) => TurnEvent::Text(TurnDelta { choice, text, logprobs }),
-        Said::Call(index, name) => TurnEvent::ToolCall { choice, index, id: new_call_id(), name },
+        Said::Call(index, name) => TurnEvent::ToolCall { choice, index, id: new_id("call_"), name },
         Said::Arguments(index, text, logprobs) => {
             TurnEvent::Arguments { index, delta: TurnDelta { choice, text, logprobs } }
         }

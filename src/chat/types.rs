@@ -62,6 +62,14 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+impl ToolCall {
+    /// Its arguments as an object. Those that were cut off with the answer are none yet, and are left out.
+    pub fn object(&self) -> Value {
+        let object = serde_json::from_str(&self.arguments).ok().filter(Value::is_object);
+        object.unwrap_or_else(|| Value::Object(Map::new()))
+    }
+}
+
 /// A dialogue to answer.
 #[derive(Debug, Clone)]
 pub struct TurnRequest {
@@ -142,8 +150,8 @@ pub struct Generation {
     pub n: u32,
     /// Most tokens an answer may have; `None` up to the context length.
     pub max_tokens: Option<u32>,
-    /// What an answer must look like; in a dialogue, the text behind the reasoning. Beside tools, an answer is a call or has
-    /// this form.
+    /// What an answer must look like; in a dialogue, the text behind the reasoning. Beside tools, an answer is a call
+    /// or has this form.
     pub grammar: Option<Grammar>,
     /// Texts that end an answer.
     pub stop: Vec<String>,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tern_chat::{Generation, Message, Role, TimedToken, Turn, TurnEvent, TurnRequest};
 use tern_registry::{Lease, LoadState, Loaded, Registry, RegistryError, machine};
-use tern_scheduler::{FinishReason, SamplingParams, Summary};
+use tern_scheduler::{SamplingParams, Summary};
 use tokio::time::sleep;
 
 use crate::{Cache, Cell, CellResult, CellState, CompareEvent, FEWEST_PREFILL_TOKENS, Phase, Span, run::Run};
@@ -200,10 +200,7 @@ impl<'a> Work<'a> {
                 TurnEvent::ToolCall { .. } | TurnEvent::Arguments { .. } => {}
                 TurnEvent::End { summary, .. } => {
                     self.result.token_ids = turn.tokens(0).iter().map(|token| token.token).collect();
-                    self.result.finish_reason = reason.take().map(|reason| match reason {
-                        FinishReason::Stop(_) => "stop".to_owned(),
-                        FinishReason::Length => "length".to_owned(),
-                    });
+                    self.result.finish_reason = reason.take().map(|reason| reason.word().to_owned());
                     self.figures(lease, submit, &summary, turn.tokens(0));
                     self.spans(from, submit, &summary, written_from);
                 }

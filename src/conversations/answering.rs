@@ -288,9 +288,8 @@ impl Job {
 /// The word for why an answer ended.
 fn word(reason: &FinishReason, tool_calls: u32) -> &'static str {
     match reason {
-        FinishReason::Length => "length",
         FinishReason::Stop(_) if tool_calls > 0 => "tool_calls",
-        FinishReason::Stop(_) => "stop",
+        reason => reason.word(),
     }
 }
 
@@ -370,7 +369,8 @@ fn round(ms: f64) -> f64 {
 }
 
 impl Clock {
-    /// Counts and times, as the model gives them at its end; of an answer that was cut off, as far as they were seen from here.
+    /// Counts and times, as the model gives them at its end; of an answer that was cut off, as far as they were seen
+    /// from here.
     fn figures(&self, summary: Option<(Summary, u32)>, asked: Instant) -> (TokenCounts, Times) {
         let now = Instant::now();
         let since = |at: Option<Instant>, until: Instant| at.map_or(0.0, |at| ms(until.saturating_duration_since(at)));
@@ -429,8 +429,8 @@ fn continued_times(before: Times, now: Times) -> Times {
     }
 }
 
-/// The next tick of a clock that is the same for all answers: what they write at the same time shares a transaction of the
-/// store.
+/// The next tick of a clock that is the same for all answers: what they write at the same time shares a transaction of
+/// the store.
 fn common_tick() -> tokio::time::Instant {
     static FIRST: OnceLock<tokio::time::Instant> = OnceLock::new();
     let first = *FIRST.get_or_init(tokio::time::Instant::now);
@@ -478,8 +478,8 @@ impl Saver {
         }
     }
 
-    /// Does what is to be done next; to be called again and again. Gives whether the message is gone from the store. Safe
-    /// to drop while waiting.
+    /// Does what is to be done next; to be called again and again. Gives whether the message is gone from the store.
+    /// Safe to drop while waiting.
     async fn next(&mut self, message: &Message) -> bool {
         if let Some(writing) = &mut self.writing {
             let written = tokio::select! {

@@ -1,7 +1,7 @@
 //! Asking for an answer: what is checked, what is stored first, and how the task begins.
 //!
-//! What can be refused is refused before anything is stored, so that the person still has the text in the box. What cannot
-//! be known before (a model that must be loaded first) is stored, and fails as an answer that says why.
+//! What can be refused is refused before anything is stored, so that the person still has the text in the box. What
+//! cannot be known before (a model that must be loaded first) is stored, and fails as an answer that says why.
 
 use std::{sync::Arc, time::Instant};
 
@@ -234,8 +234,8 @@ fn plan_message(inner: &Inner, conversation: &str, new: NewMessage) -> Result<Pl
     Ok(plan)
 }
 
-/// Below which message a new one comes. Whoever names none means the end of the branch that is shown; where an answer is
-/// being written there, which another window asked for, the new message stands beside the one it answers.
+/// Below which message a new one comes. Whoever names none means the end of the branch that is shown; where an answer
+/// is being written there, which another window asked for, the new message stands beside the one it answers.
 fn parent_of(
     tree: &Tree<'_>,
     current: Option<&str>,

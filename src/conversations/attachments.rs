@@ -107,8 +107,8 @@ fn essence(media_type: &str) -> String {
     }
 }
 
-/// A message as the model reads it: each file with its name and its contents, a text in a fence that the contents cannot
-/// close, then what the person wrote.
+/// A message as the model reads it: each file with its name and its contents, a text in a fence that the contents
+/// cannot close, then what the person wrote.
 pub fn written(content: &str, files: &[(Attachment, Contents)]) -> Message {
     let (mut text, mut images, mut within) = (String::new(), Vec::new(), Vec::new());
     for (file, contents) in files {

@@ -1,29 +1,12 @@
 //! Ids and the clock.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+pub(crate) use tern_chat::new_id as new;
 use tern_store::Millis;
-
-static KEYS: LazyLock<(RandomState, RandomState)> = LazyLock::new(Default::default);
-static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// Letters and digits behind the prefix.
 const LENGTH: usize = 24;
-
-/// A new id: `prefix` and 24 hexadecimal digits. The standard library's randomly keyed hash of a counter, so that ids of
-/// two runs do not meet.
-pub(crate) fn new(prefix: &str) -> String {
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let (high, low) = (KEYS.0.hash_one(count), KEYS.1.hash_one(count));
-    format!("{prefix}{high:016x}{:08x}", low as u32)
-}
 
 /// Whether `id` has the form of our ids.
 pub(crate) fn is_ours(prefix: &str, id: &str) -> bool {

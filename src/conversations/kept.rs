@@ -1,9 +1,9 @@
 //! What the disk refuses is kept in memory, and written when the disk takes it again.
 //!
 //! A conversation is either on the disk or held here whole; so is a comparison. When a write fails for want of room, or
-//! because the system fails, the conversation moves here with all its messages and the write is done here; everyone reads
-//! and writes it here from then on. A thread that lives as long as something is held writes it back and lets go of it. So
-//! a chat goes on over a full disk, and nothing is lost while the process lives.
+//! because the system fails, the conversation moves here with all its messages and the write is done here; everyone
+//! reads and writes it here from then on. A thread that lives as long as something is held writes it back and lets go
+//! of it. So a chat goes on over a full disk, and nothing is lost while the process lives.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -40,8 +40,8 @@ pub(crate) struct Kept {
     disk: Arc<dyn ConversationStore>,
     /// In memory, and made when it is first needed.
     held: LazyLock<RedbStore>,
-    /// The held conversations, and how they differ from what is on the disk. Taken for reading by whoever reads or writes
-    /// a conversation, and for writing by whoever moves one: so that none moves while it is in use.
+    /// The held conversations, and how they differ from what is on the disk. Taken for reading by whoever reads or
+    /// writes a conversation, and for writing by whoever moves one: so that none moves while it is in use.
     moved: RwLock<Held>,
     /// Comparisons as they would be on the disk. Held by whoever writes one, so that none is replaced by what is older.
     comparisons: Mutex<BTreeMap<String, Comparison>>,

@@ -3,8 +3,9 @@
 //!
 //! Read in this order: `service` ([`Conversations`], the door), `asking` (what is checked and stored before an answer
 //! begins), `answering` (the task that writes it), `log` and `events` (how any number of clients follow it, from
-//! anywhere), `running` (the table of them), `kept` (what a full disk refuses), `prompt` and `attachments` (what the model
-//! is given), `responding` (answers that a program asks for, with all its own settings), then `import`, `export` and `title`.
+//! anywhere), `running` (the table of them), `kept` (what a full disk refuses), `prompt` and `attachments` (what the
+//! model is given), `responding` (answers that a program asks for, with all its own settings), then `import`, `export`
+//! and `title`.
 
 mod answering;
 mod asking;

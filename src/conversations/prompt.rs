@@ -5,9 +5,9 @@ use tern_store::{Attachment, ConversationStore, Message, Role, StoreError, ToolC
 
 use crate::attachments::{self, Contents};
 
-/// The dialogue up to the end of `path`. Answers that say nothing (failed, or stopped before the first word) are left out,
-/// and so is what the model thought, as it was not meant for the dialogue; but for what it thought before it called a
-/// tool, which it goes on from when the result comes.
+/// The dialogue up to the end of `path`. Answers that say nothing (failed, or stopped before the first word) are left
+/// out, and so is what the model thought, as it was not meant for the dialogue; but for what it thought before it
+/// called a tool, which it goes on from when the result comes.
 pub(crate) fn dialogue(
     system_prompt: Option<&str>,
     path: &[&Message],

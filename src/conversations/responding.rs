@@ -1,5 +1,5 @@
-//! Answers that a program asks for. It has decided everything itself, and brings the events of the answer; here they are
-//! kept as the answers of people are, in the same trees, so that either can go on where the other stopped.
+//! Answers that a program asks for. It has decided everything itself, and brings the events of the answer; here they
+//! are kept as the answers of people are, in the same trees, so that either can go on where the other stopped.
 
 use std::{future::Future, sync::Arc, time::Instant};
 

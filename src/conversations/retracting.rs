@@ -5,7 +5,8 @@ use tern_store::{ConversationStore, Message, Status};
 
 use crate::{ConversationError, Conversations, running::Ending, tree::Tree};
 
-/// Where the settings of a response, which are otherwise their owner's affair, have the message behind which it was asked.
+/// Where the settings of a response, which are otherwise their owner's affair, have the message behind which it was
+/// asked.
 pub const PREVIOUS: &str = "previous";
 
 /// Whether an answer was taken back: its place in the tree is kept for what follows it.
@@ -14,8 +15,8 @@ pub fn is_retracted(message: &Message) -> bool {
 }
 
 impl Conversations {
-    /// Takes back an answer; one that is being written ends. What a program said to get it goes with it, and so does the
-    /// conversation if that was all. Of an answer that others follow only the text goes, as those hang on it.
+    /// Takes back an answer; one that is being written ends. What a program said to get it goes with it, and so does
+    /// the conversation if that was all. Of an answer that others follow only the text goes, as those hang on it.
     ///
     /// # Errors
     /// Those of the store.

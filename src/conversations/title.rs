@@ -54,7 +54,8 @@ fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a star or underscore is a mark: not within a word such as `max_tokens`, and not standing alone as in `2 * 3`.
+/// Whether a star or underscore is a mark: not within a word such as `max_tokens`, and not standing alone as in `2 *
+/// 3`.
 fn marks_emphasis(before: &str, after: &str, mark: char) -> bool {
     let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let (left, right) = (before.chars().next_back(), after.chars().next());

@@ -8,7 +8,7 @@ use llguidance::{
 use serde_json::Value;
 
 use crate::{
-    Grammar, GrammarError, Vocabulary, gbnf,
+    Grammar, GrammarError, Vocabulary, depth, gbnf,
     limits::{self, LONGEST_GRAMMAR},
     matcher::{Mask, Matcher},
     schema,
@@ -20,6 +20,9 @@ use crate::{
 /// Names the path in the schema of what cannot be enforced, or the line of a grammar that cannot be read.
 pub fn check(grammar: &Grammar) -> Result<(), GrammarError> {
     limits::with_stack(|| {
+        if let Grammar::Lark(lark) = grammar {
+            depth::check_references(lark)?;
+        }
         let source = Source::of(grammar)?;
         let read = GrammarInit::Serialized(source.top_level()).to_internal(None, limits::parser());
         let (_, lexer) = read.map_err(|error| source.explain(&error, &error.root_cause()))?;
@@ -57,14 +60,16 @@ impl Vocabulary {
 }
 
 impl Clone for Compiled {
-    /// A clone learns the states of the form by itself: their number is bounded, and answers of other requests shall not use it up.
+    /// A clone learns the states of the form by itself: their number is bounded, and answers of other requests shall
+    /// not use it up.
     fn clone(&self) -> Self {
         Self { start: self.start.alone() }
     }
 }
 
 impl Compiled {
-    /// Follows one answer, from its beginning. All that come from the same `Compiled` learn the states of the form together.
+    /// Follows one answer, from its beginning. All that come from the same `Compiled` learn the states of the form
+    /// together.
     pub fn matcher(&self) -> Matcher {
         self.start.clone()
     }
@@ -109,7 +114,7 @@ enum Source {
 
 impl Source {
     fn of(grammar: &Grammar) -> Result<Self, GrammarError> {
-        Ok(match grammar {
+        let source = match grammar {
             Grammar::JsonObject => Self::Schema(schema::any_object()),
             Grammar::JsonSchema(schema) => Self::Schema(schema::prepare(schema)?),
             Grammar::Regex(regex) => {
@@ -124,7 +129,11 @@ impl Source {
                 bounded("grammar", text)?;
                 Self::Lark(gbnf::to_lark(text)?)
             }
-        })
+        };
+        if let (Self::Lark(lark), Grammar::Lark(_) | Grammar::Gbnf(_)) = (&source, grammar) {
+            depth::check(lark)?;
+        }
+        Ok(source)
     }
 
     fn top_level(&self) -> TopLevelGrammar {

@@ -9,11 +9,12 @@ use crate::GrammarError;
 /// Most bytes of a grammar or regular expression.
 pub(crate) const LONGEST_GRAMMAR: usize = 256 << 10;
 
-/// Stack for reading a form: what is nested is read recursively.
-const STACK: usize = 64 << 20;
+/// Stack for reading a form: what is nested is read recursively. `depth.rs` has the limits that go with it, at which an
+/// unoptimized build takes a quarter of this. Only what is used of it is memory.
+const STACK: usize = 256 << 20;
 
-/// Limits of llguidance. Its defaults are made for large documented schemas; a mask may cost a tenth of them here, since a step of
-/// all running answers waits for it.
+/// Limits of llguidance. Its defaults are made for large documented schemas; a mask may cost a tenth of them here,
+/// since a step of all running answers waits for it.
 pub(crate) fn parser() -> ParserLimits {
     ParserLimits {
         max_items_in_row: 2000,

@@ -33,8 +33,8 @@ impl Matcher {
         Self { inner: self.inner.deep_clone(), mask: self.mask.clone(), ends: self.ends.clone(), size: self.size }
     }
 
-    /// Which tokens may come next. Computed once a token: some ten microseconds mostly, a few milliseconds where the form is at a
-    /// difficult place.
+    /// Which tokens may come next. Computed once a token: some ten microseconds mostly, a few milliseconds where the
+    /// form is at a difficult place.
     ///
     /// # Errors
     /// When no token may come next, or the form has become too complex to follow.

@@ -31,9 +31,9 @@ impl std::fmt::Debug for Vocabulary {
 impl Vocabulary {
     /// Reads every token of `tokenizer`.
     ///
-    /// Control tokens can be asked for by name in Lark (`<|im_end|>`) and are no text. What the grammar forces is not tokenized
-    /// for the model: it chooses among the tokens that spell it, since a tokenization made without the text around it is often not
-    /// the one that the model was trained on.
+    /// Control tokens can be asked for by name in Lark (`<|im_end|>`) and are no text. What the grammar forces is not
+    /// tokenized for the model: it chooses among the tokens that spell it, since a tokenization made without the text
+    /// around it is often not the one that the model was trained on.
     ///
     /// # Errors
     /// When the vocabulary has no token that ends an answer.

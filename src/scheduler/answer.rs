@@ -117,7 +117,8 @@ pub(crate) struct Answer {
     pub(crate) failures: u32,
     pub(crate) alone: bool,
     sampler: Sampler,
-    /// Where it stands in its form. Goes on with each token that is chosen, so that computing tokens again changes nothing.
+    /// Where it stands in its form. Goes on with each token that is chosen, so that computing tokens again changes
+    /// nothing.
     matcher: Option<Matcher>,
     text: TextStream,
     thinking: Watch,

@@ -127,7 +127,8 @@ impl CostModel {
             || self.mixing_rounds - self.mixed.round > MIX_AGAIN
     }
 
-    /// Seconds for `tokens` prompt tokens and a token of each of `decoding` sequences in two passes, once both are known.
+    /// Seconds for `tokens` prompt tokens and a token of each of `decoding` sequences in two passes, once both are
+    /// known.
     fn apart(&self, tokens: usize, decoding: usize) -> Option<f64> {
         let decode = self.sizes.get(decoding).filter(|size| size.known())?;
         let prompts = self.prompt_token.known().then(|| self.prompt_token.median() * tokens as f64)?;

@@ -22,7 +22,8 @@ pub(crate) struct Forms {
 }
 
 impl Forms {
-    /// Compiles `grammar`, or takes it from those compiled lately. Blocks: some milliseconds, the first time up to a second.
+    /// Compiles `grammar`, or takes it from those compiled lately. Blocks: some milliseconds, the first time up to a
+    /// second.
     pub(crate) fn compile(&self, tokenizer: &dyn Tokenizer, grammar: &Grammar) -> Result<Compiled, GenerateError> {
         if let Some(compiled) = self.recent(grammar) {
             return Ok(compiled);

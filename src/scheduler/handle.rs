@@ -184,8 +184,8 @@ impl Scheduler {
         Self { _last: Arc::new(CloseOnDrop(shared.clone())), shared, tokenizer, forms: Arc::default() }
     }
 
-    /// Hands a request to the model. Does not wait for it; compiling a form takes some milliseconds, the first one for a model up
-    /// to a second.
+    /// Hands a request to the model. Does not wait for it; compiling a form takes some milliseconds, the first one for
+    /// a model up to a second.
     ///
     /// # Errors
     /// `InvalidParameter` and `ContextLengthExceeded` by looking at the request alone; `QueueFull` when too many

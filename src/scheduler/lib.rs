@@ -10,8 +10,8 @@
 //! a place and cells (`admit.rs`), gives each admitted answer a sequence with the longest prefix that any sequence,
 //! running or idle, holds (`sequences.rs`, `cells.rs`), and computes one step (`step.rs`): every decoding answer by one
 //! token, and at most one chunk of prompts (`plan.rs`). A step without prompts is run in parts where that is faster,
-//! as measured (`cost.rs`). From the logits `sampler.rs` chooses a token (`penalties.rs`, `select.rs`, `softmax.rs`, `rng.rs`,
-//! `logprobs.rs`), and `text.rs` turns tokens into text that may be shown.
+//! as measured (`cost.rs`). From the logits `sampler.rs` chooses a token (`penalties.rs`, `select.rs`, `softmax.rs`,
+//! `rng.rs`, `logprobs.rs`), and `text.rs` turns tokens into text that may be shown.
 //!
 //! # What is promised
 //!
@@ -28,7 +28,8 @@
 //!   all the same the youngest answer is set aside and computed again later, which its client sees as a pause only.
 //! - **Failures stay small.** An error of the engine costs the requests of that pass another try each, alone; who then
 //!   fails again is to blame and fails. A panic ends the requests of its pass and empties the cache.
-//! - **Memory is bounded.** Events of a slow reader pile up to what its own `n` and `max_tokens` allow, no further; with
+//! - **Memory is bounded.** Events of a slow reader pile up to what its own `n` and `max_tokens` allow, no further;
+//!   with
 //!   logprobs of prompts at most 64 rows of logits are held.
 //!
 //! # Determinism
@@ -36,11 +37,11 @@
 //! An answer is a function of its prompt, parameters and seed. Each answer has its own random stream, advanced once a
 //! token; ties go to the lowest token id; the exponentials of a draw are computed by our own code, the same on every
 //! platform. So cache hits, neighbours in the batch, chunk sizes, splits and preemption change nothing but what they
-//! change in the logits: an engine whose logits for a sequence are independent of the shape of the batch (echo, exactly)
-//! gives the same text always, which the tests assert; with others (llama.cpp) rounding differs between shapes, and text
-//! can differ only from a token on where two candidates, or the draw and its border, are closer than that rounding.
-//! Choice `i` of a request with `n > 1` draws from a stream that follows from the seed and `i`; choice 0 is the answer
-//! that `n = 1` gives.
+//! change in the logits: an engine whose logits for a sequence are independent of the shape of the batch (echo,
+//! exactly) gives the same text always, which the tests assert; with others (llama.cpp) rounding differs between
+//! shapes, and text can differ only from a token on where two candidates, or the draw and its border, are closer than
+//! that rounding. Choice `i` of a request with `n > 1` draws from a stream that follows from the seed and `i`; choice 0
+//! is the answer that `n = 1` gives.
 
 mod admit;
 mod answer;

@@ -33,7 +33,8 @@ impl Sequence {
     }
 }
 
-/// A common prefix shorter than this (the beginning of a chat template) says nothing about a history still being of use.
+/// A common prefix shorter than this (the beginning of a chat template) says nothing about a history still being of
+/// use.
 const SAYS_SOMETHING: usize = 16;
 
 /// An idle sequence of which fewer cells than this are its own is in nobody's way.

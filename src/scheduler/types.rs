@@ -1,5 +1,5 @@
-//! What goes into a scheduler and what comes out. Plain serialisable data, but for images: a model may run on a thread of the
-//! server or in another process without either side knowing, and then prepares images where it runs.
+//! What goes into a scheduler and what comes out. Plain serialisable data, but for images: a model may run on a thread
+//! of the server or in another process without either side knowing, and then prepares images where it runs.
 
 use serde::{Deserialize, Serialize};
 use tern_engine::{ImageChunk, Token};
@@ -12,8 +12,8 @@ pub struct GenerateRequest {
     pub id: String,
     /// The prompt. At least one token.
     pub prompt: Vec<Token>,
-    /// The images in the prompt, in order; the prompt has their [`ImageChunk::places`] at their places. The last entry of a
-    /// prompt is a token, since an image has no logits.
+    /// The images in the prompt, in order; the prompt has their [`ImageChunk::places`] at their places. The last entry
+    /// of a prompt is a token, since an image has no logits.
     #[serde(skip)]
     pub images: Vec<PlacedImage>,
     /// How tokens are chosen.
@@ -202,6 +202,16 @@ pub enum FinishReason {
     Stop(Option<String>),
     /// `max_tokens` or the context length was reached.
     Length,
+}
+
+impl FinishReason {
+    /// The word for it that clients know.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Stop(_) => "stop",
+            Self::Length => "length",
+        }
+    }
 }
 
 /// Counts and times of a finished request.

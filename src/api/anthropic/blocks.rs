@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tern_chat::{Answered, TurnEvent};
 use tern_scheduler::{FinishReason, PrefillProgress, Summary};
 
@@ -34,9 +34,8 @@ impl Frame {
         let thinking = answer.reasoning.filter(|text| !text.is_empty()).map(MessagesAnswerBlock::thinking);
         let text = (!answer.text.is_empty()).then(|| MessagesAnswerBlock::text(answer.text));
         let tools = answer.tool_calls.into_iter().map(|call| {
-            // Cut off with the answer, they are no object yet.
-            let input = serde_json::from_str(&call.arguments).ok().filter(Value::is_object);
-            MessagesAnswerBlock::tool_use(call.id, call.name, input.unwrap_or_else(|| json!({})))
+            let input = call.object();
+            MessagesAnswerBlock::tool_use(call.id, call.name, input)
         });
         MessagesAnswer {
             content: thinking.into_iter().chain(text).chain(tools).collect(),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{places::Places, types::*};
 use crate::{
-    error::ApiError,
+    error::{ApiError, shortened},
     openai::{
         chat_types::{ChatMessage, ChatRole, Content, ContentPart},
         images::{ImageRef, ImageUrl},
@@ -210,7 +210,7 @@ pub(crate) fn missing(place: &str, field: &str) -> ApiError {
 }
 
 pub(crate) fn unknown(place: &str, found: &str, known: &str) -> ApiError {
-    let found: String = found.chars().take(40).collect();
+    let found = shortened(&found);
     let place = format!("{place}.type");
     let message = match found.is_empty() {
         true => format!("{place} is missing; known are {known}"),

@@ -19,6 +19,7 @@ use crate::{
         envelope::RequestId,
         sse::EventStream,
     },
+    openai::{parameters::named, thinking::thinks},
     routes::ApiTags,
     state::State,
     translated::whole,
@@ -40,7 +41,7 @@ pub(crate) enum MessagesResponse {
     #[oai(status = 200)]
     Ok(
         MessagesReply,
-        /// Parameters that were accepted and change nothing.
+        /// Parameters that were accepted and change nothing with this model.
         #[oai(header = "x-ignored-params")]
         Option<String>,
     ),
@@ -65,12 +66,15 @@ impl AnthropicApi {
             return Err(ApiError::invalid("max_tokens", "max_tokens is missing; it bounds the answer").into());
         };
         let stop_sequences = request.stop_sequences.clone().unwrap_or_default();
-        let Request { mut translated, places, ignored } = translate(request)?;
+        let Request { mut translated, places, mut ignored } = translate(request)?;
         // The first event tells how large the prompt is.
         translated.chat.return_progress = Some(is_stream);
         let answer = async {
             translated.check(&self.0)?;
             let model = self.0.find(translated.chat.model.as_deref()).await?;
+            if !thinks(&model) {
+                ignored.extend(translated.of_thinking("thinking", "output_config.effort"));
+            }
             let frame = Frame::new(model.entry.id.clone(), max_tokens, stop_sequences);
             let events = translated.begin(&self.0, model, id.0.0.clone()).await?;
             if is_stream {
@@ -79,7 +83,7 @@ impl AnthropicApi {
             Ok(MessagesReply::Json(ApiJson(frame.answer(whole(events).await?))))
         };
         let answer = answer.await.map_err(|error| places.restore(error))?;
-        Ok(MessagesResponse::Ok(answer, (!ignored.is_empty()).then(|| ignored.join(", "))))
+        Ok(MessagesResponse::Ok(answer, named(&ignored)))
     }
 
     /// Count the tokens of a message

@@ -21,6 +21,7 @@ impl Places {
         match param {
             "stop" => return Some("stop_sequences".into()),
             "max_completion_tokens" => return Some("max_tokens".into()),
+            "reasoning_effort" => return Some("output_config.effort".into()),
             _ => {}
         }
         if let Some(rest) = param.strip_prefix("response_format") {
@@ -67,6 +68,7 @@ mod tests {
             ("tools[0].function.parameters.properties.x", "tools[3].input_schema.properties.x"),
             ("response_format.json_schema.schema.oneOf", "output_config.format.schema.oneOf"),
             ("stop", "stop_sequences"),
+            ("reasoning_effort", "output_config.effort"),
             ("temperature", "temperature"),
             ("messages[9].content", "messages[9].content"),
         ] {

@@ -43,7 +43,8 @@ pub struct CaptionRequest {
     /// Model id, as `GET /v1/models` lists them; without it one in memory, or the smallest that can do this.
     #[oai(nullable)]
     pub model: Option<String>,
-    /// The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50 megapixels.
+    /// The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50
+    /// megapixels.
     #[oai(nullable)]
     pub image: Option<String>,
     /// Words that the caption begins with, such as `a photo of`.
@@ -129,8 +130,8 @@ pub(crate) struct CaptionsApi(pub State);
 impl CaptionsApi {
     /// Describe an image, or answer a question about it
     ///
-    /// The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is looked at and kept
-    /// nowhere.
+    /// The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is looked at and
+    /// kept nowhere.
     #[oai(path = "/caption", method = "post", operation_id = "captionImage")]
     async fn caption(&self, request: FormOrJson<CaptionRequest>) -> Result<ApiJson<CaptionResult>, ErrorReply> {
         Ok(ApiJson(caption(&self.0, request.0).await?))

@@ -89,7 +89,8 @@ impl CompareApi {
     /// Puts the same messages to every column, each model with its own template, and follows what comes of it. One cell
     /// at a time and one comparison at a time (unless `concurrent`); nothing else is done while a cell is timed. The
     /// comparison goes on, and is kept, also when the connection ends: join it again with `GET .../events`, end it with
-    /// `POST .../stop`. A column whose model does not exist or does not fit fails with the reason, and the others go on.
+    /// `POST .../stop`. A column whose model does not exist or does not fit fails with the reason, and the others go
+    /// on.
     #[oai(path = "/", method = "post", operation_id = "compareModels")]
     async fn compare(&self, request: ApiBody<CompareRequest>) -> Result<CompareSse, ErrorReply> {
         Caller::current().check_unlimited("comparisons")?;
@@ -191,8 +192,8 @@ impl CompareApi {
 
     /// Follow a comparison
     ///
-    /// From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first, of a
-    /// cell that has ended its result only. Of a comparison that ended more than ten minutes ago there are its
+    /// From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first,
+    /// of a cell that has ended its result only. Of a comparison that ended more than ten minutes ago there are its
     /// beginning and its end.
     #[oai(path = "/:id/events", method = "get", operation_id = "followComparison")]
     async fn events(

@@ -87,8 +87,8 @@ pub struct CellResult {
     /// What makes the figures of this cell doubtful: other requests that ran on this server at the same time.
     #[oai(nullable)]
     pub warning: Option<String>,
-    /// Loading the model, if this cell loaded it. Weights that are mapped are read when they are first used, which is in the
-    /// warm-up.
+    /// Loading the model, if this cell loaded it. Weights that are mapped are read when they are first used, which is
+    /// in the warm-up.
     #[oai(nullable)]
     pub load_ms: Option<f64>,
     /// Waiting for a place in the model.
@@ -100,7 +100,8 @@ pub struct CellResult {
     /// From leaving the queue to the end of the prompt.
     #[oai(nullable)]
     pub prefill_ms: Option<f64>,
-    /// Prompt tokens that were computed, not taken from the cache, a second of `prefill_ms`. Null where fewer than 8 were.
+    /// Prompt tokens that were computed, not taken from the cache, a second of `prefill_ms`. Null where fewer than 8
+    /// were.
     #[oai(nullable)]
     pub prefill_per_second: Option<f64>,
     /// From the first token to the last.
@@ -145,9 +146,9 @@ pub struct CellResult {
     /// Bytes that the keys and values of this exchange take, prompt and answer.
     #[oai(nullable)]
     pub kv_bytes: Option<u64>,
-    /// Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models included:
-    /// `unload_between` makes it comparable, but for some megabytes that the allocator keeps of models that have left.
-    /// Linux only; null where columns run at once.
+    /// Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models
+    /// included: `unload_between` makes it comparable, but for some megabytes that the allocator keeps of models that
+    /// have left. Linux only; null where columns run at once.
     #[oai(nullable)]
     pub rss_before: Option<u64>,
     /// The same after the answer.
@@ -160,22 +161,22 @@ pub struct CellResult {
     /// temperature, no filters. How sure the model was, not how right.
     #[oai(nullable)]
     pub mean_logprob: Option<f64>,
-    /// `exp(-mean_logprob)`: between how many tokens the model wavered, so to speak. Compares only between models with the
-    /// same tokenizer.
+    /// `exp(-mean_logprob)`: between how many tokens the model wavered, so to speak. Compares only between models with
+    /// the same tokenizer.
     #[oai(nullable)]
     pub perplexity: Option<f64>,
-    /// Over the places of the reference's answer, read by both models: the share where both have the same likeliest token.
-    /// Null for the reference, and where the vocabularies differ.
+    /// Over the places of the reference's answer, read by both models: the share where both have the same likeliest
+    /// token. Null for the reference, and where the vocabularies differ.
     #[oai(nullable)]
     pub top1_agreement: Option<f64>,
-    /// Over the places of the reference's answer, read by both models: mean KL(reference || this model), in nats a token.
-    /// Computed over the tokens among the 20 likeliest of both (and the one written), everything else lumped into one
-    /// outcome: never more than the exact value. Null as `top1_agreement`.
+    /// Over the places of the reference's answer, read by both models: mean KL(reference || this model), in nats a
+    /// token. Computed over the tokens among the 20 likeliest of both (and the one written), everything else lumped
+    /// into one outcome: never more than the exact value. Null as `top1_agreement`.
     #[oai(nullable)]
     pub kl: Option<f64>,
     /// How alike this answer and the reference's are in meaning: the cosine of the angle between the vectors that an
-    /// embedding model gives them, 1 for the same direction. Reasoning does not count. Null for the reference, and without an
-    /// embedding model.
+    /// embedding model gives them, 1 for the same direction. Reasoning does not count. Null for the reference, and
+    /// without an embedding model.
     #[oai(nullable)]
     pub similarity: Option<f64>,
     /// The embedding model whose vectors these are: figures compare within one model only.
@@ -250,9 +251,9 @@ pub struct ColumnSummary {
     pub total_ms: CompareStatistic,
     /// Of the cells' `completion_tokens`.
     pub completion_tokens: CompareStatistic,
-    /// Names of the figures in which this column is better than every other one, beyond noise: by a paired t-test at 5 % on
-    /// the logarithms of the ratios, cells of the same prompt and repetition being pairs. Where there is a single pair, a
-    /// difference of more than 10 % counts. Never `completion_tokens`: longer is not better.
+    /// Names of the figures in which this column is better than every other one, beyond noise: by a paired t-test at 5
+    /// % on the logarithms of the ratios, cells of the same prompt and repetition being pairs. Where there is a single
+    /// pair, a difference of more than 10 % counts. Never `completion_tokens`: longer is not better.
     pub best: Vec<String>,
 }
 
@@ -262,7 +263,8 @@ pub struct CompareStatistic {
     /// Mean over all cells that have it.
     #[oai(nullable)]
     pub mean: Option<f64>,
-    /// Sample standard deviation between repetitions of the same cell, pooled over prompts. Null when nothing was repeated.
+    /// Sample standard deviation between repetitions of the same cell, pooled over prompts. Null when nothing was
+    /// repeated.
     #[oai(nullable)]
     pub deviation: Option<f64>,
     /// How many cells have it.
@@ -285,8 +287,8 @@ pub struct CompareMachine {
     /// How the system chooses the clock of the first processor (`performance`, `powersave`, ...).
     #[oai(nullable)]
     pub governor: Option<String>,
-    /// Why the figures may be doubtful: other programs that keep more than a quarter of the processors busy, other requests
-    /// on this server.
+    /// Why the figures may be doubtful: other programs that keep more than a quarter of the processors busy, other
+    /// requests on this server.
     #[oai(nullable)]
     pub warning: Option<String>,
 }
@@ -294,7 +296,8 @@ pub struct CompareMachine {
 /// An event of a comparison. `type` says which of the other fields it has:
 ///
 /// - `comparison` comes first: `comparison` as it begins;
-/// - `cell`: `prompt`, `column`, `repetition`, `state`, `share` (of loading and prefill) and `position` (of a waiting cell).
+/// - `cell`: `prompt`, `column`, `repetition`, `state`, `share` (of loading and prefill) and `position` (of a waiting
+///   cell).
 ///   Cells are announced as waiting when their round begins;
 /// - `reasoning` and `text`: the next piece of a cell, in `text`;
 /// - `result`: `result` of a cell. It comes again when the cell has been scored, and replaces the first;

@@ -33,20 +33,21 @@ pub struct CompareRequest {
     pub attachments: Option<Vec<SentFile>>,
     /// 1 to 6 columns.
     pub columns: Vec<CompareColumn>,
-    /// Parameters of all columns. Where nothing is said, other than in a chat: temperature 0, so that repetitions repeat the
-    /// answer and differ by the machine's noise alone; 512 tokens at most; and one seed for all, drawn once.
+    /// Parameters of all columns. Where nothing is said, other than in a chat: temperature 0, so that repetitions
+    /// repeat the answer and differ by the machine's noise alone; 512 tokens at most; and one seed for all, drawn once.
     #[oai(nullable)]
     pub parameters: Option<AnswerParameters>,
     /// Default `sequential`.
     #[oai(nullable)]
     pub mode: Option<CompareMode>,
-    /// How often each cell is run, 1 to 20. Default 1. Repetitions are whole passes over all prompts and columns, so that a
-    /// machine that grows warm or busy does so for all columns alike; each round begins one column further than the last.
+    /// How often each cell is run, 1 to 20. Default 1. Repetitions are whole passes over all prompts and columns, so
+    /// that a machine that grows warm or busy does so for all columns alike; each round begins one column further than
+    /// the last.
     #[oai(nullable)]
     #[serde(deserialize_with = "lenient::u32")]
     pub repetitions: Option<u32>,
-    /// Let a model say a few words, untimed, whenever another model ran before it: its weights are in memory then. Default
-    /// true.
+    /// Let a model say a few words, untimed, whenever another model ran before it: its weights are in memory then.
+    /// Default true.
     #[oai(nullable)]
     pub warmup: Option<bool>,
     /// Default `cold`.
@@ -63,8 +64,8 @@ pub struct CompareRequest {
     /// What must hold for every answer; 50 at most.
     #[oai(nullable)]
     pub assertions: Option<Vec<CompareAssertion>>,
-    /// Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`, `similarity`. Each text is read once more
-    /// by its model, untimed. Default true.
+    /// Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`, `similarity`. Each text is read once
+    /// more by its model, untimed. Default true.
     #[oai(nullable)]
     pub quality: Option<bool>,
     /// Embedding model for `similarity`. Default: one that is in memory, or else the smallest; without any there is no

@@ -293,7 +293,8 @@ impl From<store::Attachment> for Attachment {
 #[oai(skip_serializing_if_is_none)]
 #[serde(default)]
 pub struct AnswerParameters {
-    /// 0 always takes the most likely token; higher is more varied. 0 to 100; default 0.7, and 0 for the built-in model.
+    /// 0 always takes the most likely token; higher is more varied. 0 to 100; default 0.7, and 0 for the built-in
+    /// model.
     #[oai(nullable)]
     pub temperature: Option<f64>,
     /// Keep the most likely tokens that together reach this probability. Default 1: all.
@@ -343,7 +344,8 @@ impl AnswerParameters {
 
 /// An event of an answer. `type` says which of the other fields it has:
 ///
-/// - `messages` comes first: `conversation`, and `messages` with the person's message (if it is new) and the answer, which
+/// - `messages` comes first: `conversation`, and `messages` with the person's message (if it is new) and the answer,
+///   which
 ///   grows from here;
 /// - `state`: `state` and, of loading and computing the prompt, `share`;
 /// - `reasoning` and `text`: the next piece, in `text`;

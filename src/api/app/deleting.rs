@@ -33,8 +33,8 @@ pub(crate) struct DeletingApi(pub State);
 impl DeletingApi {
     /// Delete a model
     ///
-    /// Takes it out of memory and removes its files from the models folder or the cache of the hub. Refused for built-in
-    /// models and those named with `--model`, and, unless `force` ends its requests, while it answers.
+    /// Takes it out of memory and removes its files from the models folder or the cache of the hub. Refused for
+    /// built-in models and those named with `--model`, and, unless `force` ends its requests, while it answers.
     #[oai(path = "/:model", method = "delete", operation_id = "deleteModel")]
     async fn delete(
         &self,

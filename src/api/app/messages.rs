@@ -36,8 +36,8 @@ pub struct SendRequest {
     /// The message before it. Absent: the last one of the branch that is shown. Null: none, as it is a first message.
     #[oai(nullable)]
     pub parent: MaybeUndefined<String>,
-    /// Files sent along: text, JSON, CSV, Markdown, source code; images (PNG, JPEG, WebP, GIF, TIFF, BMP) for a model that can
-    /// see.
+    /// Files sent along: text, JSON, CSV, Markdown, source code; images (PNG, JPEG, WebP, GIF, TIFF, BMP) for a model
+    /// that can see.
     #[oai(nullable)]
     pub attachments: Option<Vec<SentFile>>,
     /// Model of this answer and, from now on, of the conversation.
@@ -163,8 +163,8 @@ impl AnswerSse {
 }
 
 impl State {
-    /// Checks the model of an answer in a conversation for a key that may not ask all: the one that is named, or else the
-    /// conversation's, or that of the answer which is gone on with.
+    /// Checks the model of an answer in a conversation for a key that may not ask all: the one that is named, or else
+    /// the conversation's, or that of the answer which is gone on with.
     async fn check_answering(
         &self,
         conversation: &str,
@@ -240,9 +240,9 @@ pub(crate) struct MessagesApi(pub State);
 impl MessagesApi {
     /// Send a message and follow its answer
     ///
-    /// The message is stored, then answered; the answer goes on, and is stored, also when the connection ends. Join it again
-    /// with `GET .../messages/{message}/events`, end it with `POST .../messages/{message}/stop`. What can be known to be
-    /// wrong is refused before anything is stored.
+    /// The message is stored, then answered; the answer goes on, and is stored, also when the connection ends. Join it
+    /// again with `GET .../messages/{message}/events`, end it with `POST .../messages/{message}/stop`. What can be
+    /// known to be wrong is refused before anything is stored.
     #[oai(path = "/:id/messages", method = "post", operation_id = "sendMessage")]
     async fn send(
         &self,
@@ -310,8 +310,8 @@ impl MessagesApi {
 
     /// Follow an answer
     ///
-    /// From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first, texts
-    /// perhaps in larger pieces. Of an answer that ended more than five minutes ago there is only the `end`.
+    /// From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first,
+    /// texts perhaps in larger pieces. Of an answer that ended more than five minutes ago there is only the `end`.
     #[oai(path = "/:id/messages/:message/events", method = "get", operation_id = "followMessage")]
     async fn events(
         &self,

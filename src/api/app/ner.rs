@@ -151,8 +151,8 @@ pub(crate) struct NerApi(pub State);
 impl NerApi {
     /// Find names in texts
     ///
-    /// People, organisations, places and other names, with their places in the text. Texts of any length: long ones are read in
-    /// windows that overlap.
+    /// People, organisations, places and other names, with their places in the text. Texts of any length: long ones are
+    /// read in windows that overlap.
     #[oai(path = "/api/ner", method = "post", operation_id = "findNames")]
     async fn ner(&self, request: ApiBody<NerRequest>) -> Result<ApiJson<NerList>, ErrorReply> {
         Ok(ApiJson(find(&self.0, request.0).await?))

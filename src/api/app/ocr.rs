@@ -30,7 +30,8 @@ impl OcrApi {
     /// Read the text of an image
     ///
     /// The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is read and kept
-    /// nowhere. Lines come in reading order; corners are pixels of the image as it was sent, turned by its EXIF orientation.
+    /// nowhere. Lines come in reading order; corners are pixels of the image as it was sent, turned by its EXIF
+    /// orientation.
     #[oai(path = "/ocr", method = "post", operation_id = "readImage")]
     async fn read(&self, request: FormOrJson<OcrRequest>) -> Result<ApiJson<OcrResult>, ErrorReply> {
         Ok(ApiJson(read(&self.0, request.0).await?))

@@ -92,11 +92,12 @@ pub struct OcrRequest {
     /// Model id; without it one in memory, or the smallest that can do this: most often `tesseract`.
     #[oai(nullable)]
     pub model: Option<String>,
-    /// The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50 megapixels.
+    /// The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50
+    /// megapixels.
     #[oai(nullable)]
     pub image: Option<String>,
-    /// Languages on the page as the engine names them, likeliest first: `eng`, `eng+deu` or an array. `GET /api/ocr` lists
-    /// those that are installed. Default: English, where it is installed.
+    /// Languages on the page as the engine names them, likeliest first: `eng`, `eng+deu` or an array. `GET /api/ocr`
+    /// lists those that are installed. Default: English, where it is installed.
     #[oai(nullable)]
     pub language: Option<OcrLanguages>,
     /// Find out whether the page lies on its side or upside down, and read it upright. Default false.
@@ -169,8 +170,8 @@ pub struct OcrResult {
     pub width: u32,
     /// Of the image, in pixels.
     pub height: u32,
-    /// Degrees (0, 90, 180, 270) by which the image was turned clockwise to be read; null when that was not asked for, or could
-    /// not be told.
+    /// Degrees (0, 90, 180, 270) by which the image was turned clockwise to be read; null when that was not asked for,
+    /// or could not be told.
     #[oai(nullable)]
     pub rotation: Option<u16>,
     /// In reading order.

@@ -94,9 +94,9 @@ impl TransferApi {
 
     /// Import conversations
     ///
-    /// Takes an export of this server (JSON), of ChatGPT (`conversations.json`) or of Open WebUI; which it is, is seen by its
-    /// shape. What is here already is imported again, under new ids. A file may have 256 MiB, also where the server takes
-    /// smaller bodies only.
+    /// Takes an export of this server (JSON), of ChatGPT (`conversations.json`) or of Open WebUI; which it is, is seen
+    /// by its shape. What is here already is imported again, under new ids. A file may have 256 MiB, also where the
+    /// server takes smaller bodies only.
     #[oai(path = "/import", method = "post", operation_id = "importConversations")]
     async fn import(&self, document: ApiDocument) -> Result<ApiJson<ImportResult>, ErrorReply> {
         let import = self.0.conversations.import(document.text).await?;

@@ -148,7 +148,8 @@ pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> ApiError {
     ApiError::new(400, "invalid_body", format!("the request body could not be read: {error}"))
 }
 
-/// Most bytes of a document, where the limit of bodies is not even higher. An export of years has hundreds of megabytes.
+/// Most bytes of a document, where the limit of bodies is not even higher. An export of years has hundreds of
+/// megabytes.
 const MAX_DOCUMENT: usize = 256 << 20;
 
 /// One document larger than the limit of bodies is in memory at a time.

@@ -33,8 +33,8 @@ pub(crate) struct Download {
     pub body: Body,
 }
 
-/// How a file of this media type is sent: images as they are, text as plain text, and everything else as mere bytes, which
-/// no browser runs.
+/// How a file of this media type is sent: images as they are, text as plain text, and everything else as mere bytes,
+/// which no browser runs.
 pub(crate) fn kind_of(media_type: &str) -> &'static str {
     match SHOWN.into_iter().find(|shown| *shown == media_type) {
         Some(image) => image,

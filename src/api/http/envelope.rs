@@ -1,5 +1,5 @@
-//! What holds for every request: an id, the Host check, CORS, tolerant paths, the key, panics that end one request only,
-//! and a line in the log.
+//! What holds for every request: an id, the Host check, CORS, tolerant paths, the key, panics that end one request
+//! only, and a line in the log.
 
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 

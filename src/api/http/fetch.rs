@@ -1,8 +1,8 @@
 //! Fetches an image that a client named by URL (`--allow-image-urls`).
 //!
-//! A server that fetches what strangers name must not become their way into its own network. So a host is resolved once, every
-//! address that is not public is refused, and the connection goes to the address that was checked; each redirect is treated
-//! as a new URL. Proxies of the environment are not used: they would resolve names themselves.
+//! A server that fetches what strangers name must not become their way into its own network. So a host is resolved
+//! once, every address that is not public is refused, and the connection goes to the address that was checked; each
+//! redirect is treated as a new URL. Proxies of the environment are not used: they would resolve names themselves.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -120,8 +120,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(v4) = address.to_ipv4_mapped() {
         return is_public_v4(v4);
     }
-    // Global unicast, without documentation, Teredo, 6to4 and other special blocks; what translates to IPv4 (64:ff9b::/96)
-    // is outside of it.
+    // Global unicast, without documentation, Teredo, 6to4 and other special blocks; what translates to IPv4
+    // (64:ff9b::/96) is outside of it.
     let global = segments[0] & 0xe000 == 0x2000;
     let special = segments[0] == 0x2002
         || (segments[0] == 0x2001 && segments[1] < 0x0200)

@@ -1,5 +1,5 @@
-//! What lies under every endpoint: bodies in, JSON and event streams out, the accept loop with TLS, and what holds for all
-//! requests (ids, hosts, origins, paths).
+//! What lies under every endpoint: bodies in, JSON and event streams out, the accept loop with TLS, and what holds for
+//! all requests (ids, hosts, origins, paths).
 
 pub(crate) mod body;
 pub(crate) mod dialect;

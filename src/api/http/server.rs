@@ -67,8 +67,9 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` is ready. Then interrupts the answers in conversations, which are kept as far as they are,
-    /// refuses new requests and waits for running ones for `grace` at most; what still runs then ends with an error.
+    /// Serves until `shutdown` is ready. Then interrupts the answers in conversations, which are kept as far as they
+    /// are, refuses new requests and waits for running ones for `grace` at most; what still runs then ends with an
+    /// error.
     pub async fn run(self, shutdown: impl Future<Output = ()>, grace: Duration) {
         let Self { listener, app, services: Services { registry, conversations }, tls } = self;
         let graceful = GracefulShutdown::new();

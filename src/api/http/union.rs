@@ -1,6 +1,6 @@
-//! JSON values that may be of several kinds (a string or an array of parts, a number or null). poem-openapi's own union derive writes
-//! `type: object` beside `anyOf`, which no string satisfies; this one writes the schema alone and leaves parsing to
-//! serde.
+//! JSON values that may be of several kinds (a string or an array of parts, a number or null). poem-openapi's own union
+//! derive writes `type: object` beside `anyOf`, which no string satisfies; this one writes the schema alone and leaves
+//! parsing to serde.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! Files that are uploaded: `multipart/form-data`, read into memory within bounds and never onto the disk.
 //!
 //! poem's own reader puts every file into the system's temporary folder, of any size. Here the whole body is bounded by
-//! `--body-limit`, and a field of text by [`MAX_TEXT`]. Fields that an operation does not know are read over, as with JSON.
+//! `--body-limit`, and a field of text by [`MAX_TEXT`]. Fields that an operation does not know are read over, as with
+//! JSON.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::BoxStream};
@@ -84,7 +85,8 @@ impl Form {
         Ok(self.texts(name)?.pop().filter(|text| !text.is_empty()))
     }
 
-    /// The value in `name`: a number, `true` or `false`, or a word, as JSON would have it, where a word needs no quotes.
+    /// The value in `name`: a number, `true` or `false`, or a word, as JSON would have it, where a word needs no
+    /// quotes.
     ///
     /// # Errors
     /// When it is not what it should be.

@@ -1,14 +1,14 @@
 //! Who asks, for whatever runs for a request.
 //!
 //! It is kept with the task that answers, not handed from function to function: every dialect would have to pass it on,
-//! and one that forgot would be open. What goes on behind the handler (a stream) takes its [`Meter`] along when it begins; a
-//! task that is spawned for a request runs in `Caller::current().scope(...)`.
+//! and one that forgot would be open. What goes on behind the handler (a stream) takes its [`Meter`] along when it
+//! begins; a task that is spawned for a request runs in `Caller::current().scope(...)`.
 
 use std::{future::Future, sync::Arc};
 
 use tern_registry::ModelEntry;
 
-use super::{meter::Meter, ring::Key};
+use super::{KeyScope, meter::Meter, ring::Key};
 use crate::error::ApiError;
 
 tokio::task_local! {
@@ -64,6 +64,24 @@ impl Caller {
         let (name, allowed) = settings.map(|s| (s.name.to_string(), s.models.join(", "))).unwrap_or_default();
         let message = format!("the key \"{name}\" may not ask the model `{}`; it may ask {allowed}", model.id);
         Err(ApiError { param: Some("model".into()), ..ApiError::new(403, "model_not_allowed", message) })
+    }
+
+    /// Whether models may be loaded and unloaded at will.
+    pub fn is_admin(&self) -> bool {
+        self.0.as_deref().is_none_or(|key| key.settings.scope == KeyScope::Admin)
+    }
+
+    /// As [`Caller::is_admin`].
+    ///
+    /// # Errors
+    /// 403, naming the key; `what` needs an admin's.
+    pub fn check_admin(&self, what: &str) -> Result<(), ApiError> {
+        if self.is_admin() {
+            return Ok(());
+        }
+        let name = self.0.as_deref().map(|key| key.settings.name.to_string()).unwrap_or_default();
+        let message = format!("the key \"{name}\" has the scope chat; {what} needs one with the scope admin");
+        Err(ApiError::new(403, "insufficient_scope", message))
     }
 
     /// Refuses work of which neither the models nor the tokens are watched to a key that is limited in those.

@@ -184,11 +184,12 @@ impl KeyRing {
                 return Err(challenge(message, false));
             }
         };
-        if scope == KeyScope::Admin && key.settings.scope != KeyScope::Admin {
-            return Err(insufficient(&key.settings));
+        let caller = Caller(Some(key.clone()));
+        if scope == KeyScope::Admin {
+            caller.check_admin("this").map_err(|error| insufficient(&error))?;
         }
         let place = if counts { key.enter()? } else { None };
-        Ok(Admission { caller: Caller(Some(key)), counts, place })
+        Ok(Admission { caller, counts, place })
     }
 
     /// The key of a request. Every key is compared with all that was sent, so that the time tells nothing.
@@ -235,9 +236,9 @@ fn challenge(message: &str, invalid: bool) -> Box<Response> {
     response.into()
 }
 
-fn insufficient(settings: &KeySettings) -> Box<Response> {
-    let message = format!("the key \"{}\" has the scope chat; this needs one with the scope admin", settings.name);
-    let mut response = ApiError::new(403, "insufficient_scope", message).response();
+/// 403, with the scope that is wanted.
+fn insufficient(error: &ApiError) -> Box<Response> {
+    let mut response = error.response();
     let value = "Bearer realm=\"tern\", error=\"insufficient_scope\", scope=\"admin\"";
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
     response.into()

@@ -35,8 +35,8 @@ pub struct KeySettings {
     pub scope: KeyScope,
     /// Most requests to models within a minute.
     pub requests_per_minute: Option<u32>,
-    /// Most tokens within a minute, of prompts and answers together. Counted when they are computed, so that the request
-    /// which passes the limit is answered and the next ones wait.
+    /// Most tokens within a minute, of prompts and answers together. Counted when they are computed, so that the
+    /// request which passes the limit is answered and the next ones wait.
     pub tokens_per_minute: Option<u32>,
     /// Most requests to models at the same time.
     pub max_concurrent: Option<u32>,

@@ -8,7 +8,6 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
-use serde_json::{Value, json};
 use tern_chat::{Answer, ToolCall, TurnEvent};
 use tern_registry::{LoadState, ModelStatus};
 use tern_scheduler::{FinishReason, Summary};
@@ -102,9 +101,8 @@ impl Frame {
 
     fn end(&self, reason: Option<&FinishReason>, summary: &Summary) -> OllamaEnd {
         let of_ms = |ms: f64| (ms * 1e6) as u64;
-        let reason = if matches!(reason, Some(FinishReason::Length)) { "length" } else { "stop" };
         OllamaEnd {
-            done_reason: Some(reason.into()),
+            done_reason: Some(reason.map_or("stop", FinishReason::word).into()),
             total_duration: Some(nanoseconds(self.started)),
             load_duration: Some(self.load_duration()),
             prompt_eval_count: Some(summary.prompt_tokens),
@@ -135,11 +133,9 @@ fn nanoseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A call with its arguments as an object; those that were cut off with the answer are none.
 fn called(call: ToolCall) -> OllamaToolCall {
-    let arguments = serde_json::from_str(&call.arguments).ok().filter(Value::is_object);
-    let function = OllamaFunction { name: call.name, arguments: arguments.unwrap_or_else(|| json!({})) };
-    OllamaToolCall { id: Some(call.id), function }
+    let arguments = call.object();
+    OllamaToolCall { id: Some(call.id), function: OllamaFunction { name: call.name, arguments } }
 }
 
 /// Translates the events of a turn with one answer into what lines say.

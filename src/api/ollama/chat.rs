@@ -24,6 +24,8 @@ use crate::{
         envelope::RequestId,
         ndjson::{self, JsonLines},
     },
+    keys::Caller,
+    openai::{parameters::named, thinking::thinks},
     routes::ApiTags,
     state::State,
     translated::{TurnEvents, whole},
@@ -51,7 +53,7 @@ pub(crate) enum OllamaChatResponse {
     #[oai(status = 200)]
     Ok(
         ChatContent,
-        /// Parameters that were accepted and change nothing.
+        /// Parameters that were accepted and change nothing with this model.
         #[oai(header = "x-ignored-params")]
         Option<String>,
     ),
@@ -71,7 +73,7 @@ pub(crate) enum OllamaTextResponse {
     #[oai(status = 200)]
     Ok(
         TextContent,
-        /// Parameters that were accepted and change nothing.
+        /// Parameters that were accepted and change nothing with this model.
         #[oai(header = "x-ignored-params")]
         Option<String>,
     ),
@@ -99,7 +101,7 @@ impl OllamaChatApi {
         };
         let settings =
             Settings { options: request.options, format: request.format, think: request.think, tools: request.tools };
-        let ignored = asked.ignored(&settings, &[("logprobs", &request.logprobs)]);
+        let mut ignored = asked.ignored(&settings, &[("logprobs", &request.logprobs)]);
         let messages = request.messages.unwrap_or_default();
         let answer = async {
             if messages.is_empty() {
@@ -108,6 +110,9 @@ impl OllamaChatApi {
             let translated = settings.chat(dialogue(messages)?)?;
             translated.check(&self.0)?;
             let (model, frame) = asked.model().await?;
+            if !thinks(&model) {
+                ignored.extend(translated.of_thinking("think", "think"));
+            }
             let events = translated.begin(&self.0, model, asked.id.clone()).await?;
             asked.answer(events, frame).await
         };
@@ -115,7 +120,7 @@ impl OllamaChatApi {
             Reply::Whole(answer) => ChatContent::Json(ApiJson(answer)),
             Reply::Lines(lines) => ChatContent::Lines(lines),
         };
-        Ok(OllamaChatResponse::Ok(content, ignored))
+        Ok(OllamaChatResponse::Ok(content, named(&ignored)))
     }
 
     /// Answer or continue a text, as Ollama does
@@ -137,7 +142,7 @@ impl OllamaChatApi {
             keep_alive: request.keep_alive,
         };
         let settings = Settings { options: request.options, format: request.format, think: request.think, tools: None };
-        let ignored = asked.ignored(&settings, &[("context", &request.context), ("logprobs", &request.logprobs)]);
+        let mut ignored = asked.ignored(&settings, &[("context", &request.context), ("logprobs", &request.logprobs)]);
         if request.suffix.is_some_and(|suffix| !suffix.is_empty()) {
             return Err(ApiError::unsupported("suffix", "suffix is not supported by this server").into());
         }
@@ -162,7 +167,9 @@ impl OllamaChatApi {
                         let message = "images are not supported together with raw or template";
                         return Err(ApiError::unsupported("images", message));
                     }
-                    let request = raw::completion(settings.chat(Vec::new())?.chat, text);
+                    let translated = settings.chat(Vec::new())?;
+                    ignored.extend(translated.of_thinking("think", "think"));
+                    let request = raw::completion(translated.chat, text);
                     let (model, frame) = asked.model().await?;
                     (raw::begin(request, &self.0, model, asked.id.clone()).await?, frame)
                 }
@@ -170,6 +177,9 @@ impl OllamaChatApi {
                     let translated = settings.chat(dialogue(one_text(prompt, request.system, images))?)?;
                     translated.check(&self.0)?;
                     let (model, frame) = asked.model().await?;
+                    if !thinks(&model) {
+                        ignored.extend(translated.of_thinking("think", "think"));
+                    }
                     (translated.begin(&self.0, model, asked.id.clone()).await?, frame)
                 }
             };
@@ -179,7 +189,7 @@ impl OllamaChatApi {
             Reply::Whole(answer) => TextContent::Json(ApiJson(answer)),
             Reply::Lines(lines) => TextContent::Lines(lines),
         };
-        Ok(OllamaTextResponse::Ok(content, ignored))
+        Ok(OllamaTextResponse::Ok(content, named(&ignored)))
     }
 }
 
@@ -194,17 +204,19 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn ignored(&self, settings: &Settings, more: &[(&str, &Option<Value>)]) -> Option<String> {
+    fn ignored(&self, settings: &Settings, more: &[(&str, &Option<Value>)]) -> Vec<String> {
         let mut names = settings.ignored();
         names.extend(more.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| (*name).to_owned()));
-        if self.keep_alive.is_some() && unloads(self.keep_alive.as_ref()).is_ok_and(|unloads| !unloads) {
+        let unloads = unloads(self.keep_alive.as_ref()).unwrap_or(true);
+        if self.keep_alive.is_some() && !(unloads && Caller::current().is_admin()) {
             names.push("keep_alive".into());
         }
-        (!names.is_empty()).then(|| names.join(", "))
+        names
     }
 
     async fn model(&self) -> Result<(ModelStatus, Frame), ApiError> {
-        let unload = unloads(self.keep_alive.as_ref())?;
+        // Others may be about to ask it: behind an answer to a key for chats it stays.
+        let unload = unloads(self.keep_alive.as_ref())? && Caller::current().is_admin();
         let model = names::find(self.state, self.name.as_deref()).await?;
         let frame = Frame::new(self.state, self.name.as_deref(), &model, unload);
         Ok((model, frame))
@@ -212,6 +224,9 @@ impl Asked<'_> {
 
     /// Loads or unloads the model: there is nothing to answer.
     async fn nothing<L: Line>(&self) -> Result<Reply<L>, ApiError> {
+        if unloads(self.keep_alive.as_ref())? {
+            Caller::current().check_admin("unloading a model")?;
+        }
         let (model, frame) = self.model().await?;
         let reason = if frame.unload {
             let registry = self.state.registry.clone();

@@ -8,6 +8,7 @@ use std::{
 use poem_openapi::OpenApi;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tern_chat::template_thinks;
 use tern_engine::Capability;
 use tern_registry::{ModelEntry, ModelStatus};
 
@@ -19,6 +20,7 @@ use crate::{
         dialect::Refused,
     },
     ids,
+    keys::Caller,
     routes::ApiTags,
     state::{State, beside},
 };
@@ -45,13 +47,16 @@ impl OllamaModelsApi {
 
     /// List the models, as Ollama does
     ///
-    /// Every model this server can run, in memory or not.
+    /// Every model this server can run, in memory or not; with a key that is for some models, those.
     #[oai(path = "/tags", method = "get", operation_id = "ollamaTags")]
     async fn tags(&self) -> Result<ApiJson<OllamaModels>, Refused<OllamaError>> {
-        let registry = self.0.registry.clone();
+        let (registry, caller) = (self.0.registry.clone(), Caller::current());
         // Listing may read folders and headers.
-        let models = beside(move || Ok(registry.list().iter().map(|status| listed(&status.entry)).collect())).await?;
-        Ok(ApiJson(OllamaModels { models }))
+        let models = beside(move || {
+            let models = registry.list().into_iter().filter(|status| caller.may_ask(&status.entry));
+            Ok(models.map(|status| listed(&status.entry)).collect())
+        });
+        Ok(ApiJson(OllamaModels { models: models.await? }))
     }
 
     /// List the models in memory
@@ -59,10 +64,11 @@ impl OllamaModelsApi {
     /// With the time at which each goes out of memory if no request comes.
     #[oai(path = "/ps", method = "get", operation_id = "ollamaPs")]
     async fn ps(&self) -> Result<ApiJson<OllamaRunningModels>, Refused<OllamaError>> {
-        let registry = self.0.registry.clone();
+        let (registry, caller) = (self.0.registry.clone(), Caller::current());
         let expires = SystemTime::now() + registry.config().keep_alive.unwrap_or(NEVER);
         let models = beside(move || {
-            let running = registry.loaded().into_iter().map(|loaded| {
+            let loaded = registry.loaded().into_iter().filter(|loaded| caller.may_ask(&loaded.entry));
+            let running = loaded.map(|loaded| {
                 let OllamaModel { name, model, digest, details, .. } = listed(&loaded.entry);
                 let context_length = registry.status(&loaded.entry.id).map(|status| status.context_length);
                 OllamaRunningModel {
@@ -199,7 +205,7 @@ fn shown(status: ModelStatus) -> OllamaShown {
 /// Who chats can be given tools; who thinks has a template that says so.
 fn capabilities(capabilities: &[Capability], template: &str) -> Vec<String> {
     let chats = capabilities.contains(&Capability::Chat);
-    let thinks = chats && ["enable_thinking", "</think>"].iter().any(|mark| template.contains(mark));
+    let thinks = chats && template_thinks(template);
     let own = capabilities.iter().filter(|capability| **capability != Capability::Chat).map(|c| c.name());
     let more = [("tools", chats), ("thinking", thinks)].into_iter().filter(|(_, has)| *has).map(|(name, _)| name);
     own.chain(more).map(ToOwned::to_owned).collect()
@@ -219,8 +225,8 @@ mod tests {
     #[test]
     fn what_a_model_can_do_has_the_words_that_clients_know() {
         let both = [Capability::Completion, Capability::Chat];
-        assert_eq!(capabilities(&both, "{{ enable_thinking }}"), ["completion", "tools", "thinking"]);
+        assert_eq!(capabilities(&both, "{{ '<think>' }}"), ["completion", "tools", "thinking"]);
         assert_eq!(capabilities(&both, ""), ["completion", "tools"]);
-        assert_eq!(capabilities(&[Capability::Embedding], "</think>"), ["embedding"]);
+        assert_eq!(capabilities(&[Capability::Embedding], "<think>"), ["embedding"]);
     }
 }

@@ -57,13 +57,18 @@ pub(crate) fn has_quantization(file: &str, quantization: &str) -> bool {
     !wanted.is_empty() && file.match_indices(&wanted).any(|(at, _)| ends(at) && begins(at))
 }
 
-/// The model that a name means; without a name, or with an unknown one, the fallback, where there is one. Whatever it
-/// is found by, [`State::find`] gives it: what else that checks holds here too.
+/// The model that a name means: a model here, or another name of one (`--alias`); without a name, or with an unknown
+/// one, the fallback, where there is one. Whatever it is found by, [`State::find`] gives it: what else that checks
+/// holds here too.
 pub(crate) async fn find(state: &State, name: Option<&str>) -> Result<ModelStatus, ApiError> {
     let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) else { return state.find(None).await };
-    let (registry, wanted) = (state.registry.clone(), name.to_owned());
+    let (own, wanted) = (state.clone(), name.to_owned());
     // Looking for it may read folders and headers.
-    let known = beside(move || Ok(known(&registry, &wanted))).await?;
+    let known = beside(move || {
+        let alias = || spellings(&wanted).iter().find_map(|name| own.named(name).ok()).map(|status| status.entry.id);
+        Ok(known(&own.registry, &wanted).or_else(alias))
+    })
+    .await?;
     state.find(Some(known.as_deref().unwrap_or(name))).await
 }
 

@@ -1,7 +1,7 @@
 //! Templates that a request of `POST /api/generate` brings along, in the part of Ollama's language that such templates
 //! use: three variables, and conditions on them.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, shortened};
 
 /// What a template can name.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ pub(crate) fn fill(template: &str, variables: Variables<'_>) -> Result<String, A
 }
 
 fn unknown(action: &str) -> String {
-    let action: String = action.chars().take(60).collect();
+    let action = shortened(&action);
     format!(
         "{{{{ {action} }}}} is not known; known are .System, .Prompt and .Response, with if, else and end; \
          without a template the model's own is taken"

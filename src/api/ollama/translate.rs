@@ -5,7 +5,7 @@ use tern_chat::Thinking;
 
 use super::types::*;
 use crate::{
-    error::ApiError,
+    error::{ApiError, shortened},
     http::dialect::renamed,
     openai::{
         chat_types::{ChatMessage, ChatRequest, ChatRole, Content, ContentPart},
@@ -149,7 +149,7 @@ impl Settings {
                 (None, Some(Value::String(level)))
             }
             Some(OllamaThink::Level(level)) => {
-                let level: String = level.chars().take(40).collect();
+                let level = shortened(&level);
                 let message = format!("think is \"{level}\"; known are true, false, \"low\", \"medium\" and \"high\"");
                 return Err(ApiError::invalid("think", message));
             }
@@ -185,7 +185,7 @@ fn response_format(format: Option<Value>) -> Result<Option<ResponseFormat>, ApiE
         Some(Value::String(name)) if name == "json" => Ok(Some(ResponseFormat::json_object())),
         Some(schema @ Value::Object(_)) => Ok(Some(ResponseFormat::json_schema(schema))),
         Some(other) => {
-            let other: String = other.to_string().chars().take(40).collect();
+            let other = shortened(&other.to_string());
             Err(ApiError::invalid("format", format!("format is {other}; \"json\" or a JSON schema is needed")))
         }
     }
@@ -197,7 +197,7 @@ fn response_format(format: Option<Value>) -> Result<Option<ResponseFormat>, ApiE
 /// 400 for what is no time.
 pub(crate) fn unloads(keep_alive: Option<&Value>) -> Result<bool, ApiError> {
     let refuse = |value: &Value| {
-        let value: String = value.to_string().chars().take(40).collect();
+        let value = shortened(&value.to_string());
         let message = format!("keep_alive is {value}; a number of seconds or a time such as \"5m\" is needed");
         Err(ApiError::invalid("keep_alive", message))
     };

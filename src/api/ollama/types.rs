@@ -36,8 +36,8 @@ pub struct OllamaChatRequest {
     /// Whether the model thinks before it answers, or how much: `low`, `medium`, `high`.
     #[oai(nullable)]
     pub think: Option<OllamaThink>,
-    /// 0 unloads the model behind the answer. Other times are accepted and named in `x-ignored-params`: models stay as
-    /// long as `tern serve --keep-alive` says.
+    /// 0 unloads the model behind the answer, where a key is needed with one of the scope admin. Other times are
+    /// accepted and named in `x-ignored-params`: models stay as long as `tern serve --keep-alive` says.
     #[oai(nullable)]
     pub keep_alive: Option<Value>,
     /// Accepted and named in `x-ignored-params`.
@@ -97,7 +97,8 @@ pub struct OllamaGenerateRequest {
     /// Whether the model thinks before it answers, or how much: `low`, `medium`, `high`.
     #[oai(nullable)]
     pub think: Option<OllamaThink>,
-    /// 0 unloads the model behind the answer. Other times are accepted and named in `x-ignored-params`.
+    /// 0 unloads the model behind the answer, where a key is needed with one of the scope admin. Other times are
+    /// accepted and named in `x-ignored-params`.
     #[oai(nullable)]
     pub keep_alive: Option<Value>,
     /// Accepted and named in `x-ignored-params`: send the dialogue to `POST /api/chat`.

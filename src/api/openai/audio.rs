@@ -19,7 +19,7 @@ use super::{
     languages, subtitles,
 };
 use crate::{
-    error::{ApiError, ErrorReply},
+    error::{ApiError, ErrorReply, shortened},
     http::{
         body::ApiJson,
         sse::{EventStream, data, failure},
@@ -56,8 +56,9 @@ impl AudioApi {
     /// Turn speech into text
     ///
     /// `json` and `verbose_json` are answered as JSON, `text`, `srt` and `vtt` as text, and with `stream` come events:
-    /// `transcript.text.delta` for each segment, then `transcript.text.done`. With `verbose_json` a `transcript.text.segment`
-    /// follows each delta, and the last event has what the answer in one piece would have. The recording is held in memory and kept nowhere.
+    /// `transcript.text.delta` for each segment, then `transcript.text.done`. With `verbose_json` a
+    /// `transcript.text.segment` follows each delta, and the last event has what the answer in one piece would have.
+    /// The recording is held in memory and kept nowhere.
     #[oai(path = "/audio/transcriptions", method = "post", operation_id = "createTranscription")]
     async fn transcriptions(&self, request: FormBody<AudioRequest>) -> Result<AudioReply, ErrorReply> {
         Ok(AudioReply::Ok(transcribe(&self.0, request.0, false).await?))
@@ -123,7 +124,7 @@ async fn check(lease: &Lease, language: Option<&str>, translate: bool) -> Result
     }
     match language.filter(|&code| !known.iter().any(|known| known == code)) {
         Some(code) => {
-            let code: String = code.chars().take(40).collect();
+            let code = shortened(&code);
             let message = format!("language: model \"{id}\" does not know \"{code}\"; it knows {}", known.join(", "));
             Err(ApiError::invalid("language", message))
         }
@@ -186,8 +187,8 @@ fn verbose_json(
     }
 }
 
-/// The events of a transcription, which runs as long as someone takes them. `verbose`: with times, of these granularities,
-/// and whether it is a translation.
+/// The events of a transcription, which runs as long as someone takes them. `verbose`: with times, of these
+/// granularities, and whether it is a translation.
 fn events(
     lease: Lease,
     samples: Vec<f32>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tern_engine::{Segment, SpokenWord};
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, shortened},
     http::{
         upload::{Form, FromForm, Upload},
         upload_fields::{FieldKind, FormField},
@@ -142,7 +142,7 @@ impl FromForm for AudioRequest {
             "word" => Ok(Granularity::Word),
             "segment" => Ok(Granularity::Segment),
             other => {
-                let other: String = other.chars().take(40).collect();
+                let other = shortened(&other);
                 let message = format!("timestamp_granularities: \"{other}\"; known are word and segment");
                 Err(ApiError::invalid("timestamp_granularities", message))
             }

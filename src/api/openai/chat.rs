@@ -6,7 +6,7 @@ use poem::web::Data;
 use poem_openapi::{ApiResponse, Object, OpenApi, ResponseContent};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tern_chat::{Answer, Generation, Message, MessageImage, Role, ToolCall, TurnRequest, template_thinks};
+use tern_chat::{Answer, Generation, Message, MessageImage, Role, ToolCall, TurnRequest};
 use tern_engine::tasks::Image;
 use tern_registry::Lease;
 use tern_scheduler::FinishReason;
@@ -19,12 +19,12 @@ use super::{
     logprobs::ChatLogprobs,
     parameters::{self, Endpoint},
     sampling::{MAX_TOP_LOGPROBS, SamplingFields, answers, check_metadata, sampling_fields, stops},
-    thinking::{effort, thinking},
+    thinking::{effort, thinking, thinks},
     tools::{AnswerToolCall, Tools, is_legacy},
     usage::{Timings, Usage},
 };
 use crate::{
-    error::{ApiError, ErrorReply},
+    error::{ApiError, ErrorReply, shortened},
     http::{
         body::{ApiBody, ApiJson, NamedBody},
         envelope::RequestId,
@@ -55,7 +55,8 @@ pub(crate) enum ChatResponse {
         /// Parameters that were accepted and change nothing with this model.
         #[oai(header = "x-ignored-params")]
         Option<String>,
-        /// How many messages were left out because of `truncation: "auto"`; of a stream, if that is known when it begins.
+        /// How many messages were left out because of `truncation: "auto"`; of a stream, if that is known when it
+        /// begins.
         #[oai(header = "x-truncated-messages")]
         Option<u32>,
     ),
@@ -65,9 +66,9 @@ pub(crate) enum ChatResponse {
 impl ChatApi {
     /// Create a chat completion
     ///
-    /// Answers a dialogue. With `stream: true` the answer arrives as server-sent events, each a `chat.completion.chunk`,
-    /// and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is complete; try
-    /// `curl -N` instead.)
+    /// Answers a dialogue. With `stream: true` the answer arrives as server-sent events, each a
+    /// `chat.completion.chunk`, and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is
+    /// complete; try `curl -N` instead.)
     #[oai(path = "/chat/completions", method = "post", operation_id = "createChatCompletion")]
     async fn chat(&self, id: Data<&RequestId>, request: NamedBody<ChatRequest>) -> Result<ChatResponse, ErrorReply> {
         let NamedBody(request, given) = request;
@@ -120,8 +121,7 @@ impl ChatApi {
             return Ok(false);
         }
         check(request, &self.0)?;
-        let model = self.0.find(request.model.as_deref()).await?;
-        Ok(model.entry.info.chat_template.as_deref().is_some_and(template_thinks))
+        Ok(thinks(&self.0.find(request.model.as_deref()).await?))
     }
 }
 
@@ -214,7 +214,7 @@ fn truncates(request: &ChatRequest) -> Result<bool, ApiError> {
         None | Some("disabled") => Ok(false),
         Some("auto") => Ok(true),
         Some(other) => {
-            let other: String = other.chars().take(40).collect();
+            let other = shortened(&other);
             let message = format!("truncation is \"{other}\"; known are auto and disabled");
             Err(ApiError::invalid("truncation", message))
         }
@@ -297,7 +297,7 @@ fn part_text(index: usize, at: usize, part: &ContentPart) -> Result<String, ApiE
             return Err(ApiError::unsupported(place, message));
         }
         other => {
-            let other: String = other.chars().take(40).collect();
+            let other = shortened(&other);
             let message = format!("{place}.type is \"{other}\"; known are text, image_url and refusal");
             return Err(ApiError::invalid(format!("{place}.type"), message));
         }
@@ -305,20 +305,12 @@ fn part_text(index: usize, at: usize, part: &ContentPart) -> Result<String, ApiE
     text.clone().ok_or_else(|| ApiError::invalid(format!("{place}.text"), format!("{place}.text is missing")))
 }
 
-/// The word for why an answer ended.
-pub(crate) fn finish_reason(reason: &FinishReason) -> &'static str {
-    match reason {
-        FinishReason::Stop(_) => "stop",
-        FinishReason::Length => "length",
-    }
-}
-
-/// The same for an answer that may have called tools. One that was cut off in a call says so.
+/// The word for why an answer ended that may have called tools. One that was cut off in a call says so.
 pub(crate) fn finish_word(reason: &FinishReason, tool_calls: usize, legacy: bool) -> &'static str {
     match reason {
         FinishReason::Stop(_) if tool_calls > 0 && legacy => "function_call",
         FinishReason::Stop(_) if tool_calls > 0 => "tool_calls",
-        reason => finish_reason(reason),
+        reason => reason.word(),
     }
 }
 

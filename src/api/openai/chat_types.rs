@@ -111,9 +111,9 @@ pub struct ChatRequest {
     /// Send `timings` with every chunk (streams only).
     #[oai(nullable)]
     pub timings_per_token: Option<bool>,
-    /// What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
-    /// "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be. The
-    /// model is also told: the schema stands in the system message.
+    /// What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`,
+    /// `{"type": "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the
+    /// path of what cannot be. The model is also told: the schema stands in the system message.
     #[oai(nullable)]
     pub response_format: Option<ResponseFormat>,
     /// A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given.
@@ -140,9 +140,9 @@ pub struct ChatRequest {
     /// The same in vLLM's newer way.
     #[oai(nullable)]
     pub structured_outputs: Option<StructuredOutputs>,
-    /// Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters", "strict"}}`,
-    /// 128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that cannot be
-    /// enforced is refused with `strict`; without it the arguments are any JSON object.
+    /// Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters",
+    /// "strict"}}`, 128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that
+    /// cannot be enforced is refused with `strict`; without it the arguments are any JSON object.
     #[oai(nullable)]
     pub tools: Option<Vec<Value>>,
     /// `"auto"` (the default): the model decides. `"none"`: no call. `"required"`: at least one call.
@@ -159,9 +159,9 @@ pub struct ChatRequest {
     /// The older name of `tool_choice`: `"auto"`, `"none"` or `{"name": ...}`.
     #[oai(nullable)]
     pub function_call: Option<Value>,
-    /// What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest turns,
-    /// never instructions nor the last message of the person. How many messages went is in `truncated_messages` of the answer
-    /// (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
+    /// What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest
+    /// turns, never instructions nor the last message of the person. How many messages went is in `truncated_messages`
+    /// of the answer (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
     #[oai(nullable)]
     pub truncation: Option<String>,
     /// At most 16 pairs of texts, keys of at most 64 characters and values of at most 512. Accepted and named in

@@ -12,7 +12,6 @@ use tern_registry::Lease;
 use tern_scheduler::{Event, Summary};
 
 use super::{
-    chat::finish_reason,
     chat_types::StreamOptions,
     completions_stream::CompletionStream,
     forms::{GrammarInput, ResponseFormat, StructuredOutputs, form_fields},
@@ -152,8 +151,9 @@ pub struct CompletionRequest {
     /// Whether a prompt's beginning may be taken from the cache. Default true.
     #[oai(nullable)]
     pub cache_prompt: Option<bool>,
-    /// What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
-    /// "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be.
+    /// What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`,
+    /// `{"type": "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the
+    /// path of what cannot be.
     #[oai(nullable)]
     pub response_format: Option<ResponseFormat>,
     /// A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given.
@@ -453,7 +453,7 @@ impl Collector {
             }
             Event::Finish { choice, reason } => More::Choice(TextChoice {
                 index: self.first + choice,
-                finish_reason: Some(finish_reason(&reason).into()),
+                finish_reason: Some(reason.word().into()),
                 ..TextChoice::default()
             }),
             Event::End(summary) => More::End(summary),

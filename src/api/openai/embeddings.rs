@@ -144,7 +144,8 @@ impl EmbeddingsApi {
     /// Create embeddings
     ///
     /// Gives each text a vector of length one; texts of like meaning get vectors of like direction. Needs an embedding
-    /// model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
+    /// model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words
+    /// only.
     #[oai(path = "/embeddings", method = "post", operation_id = "createEmbedding")]
     async fn embeddings(&self, request: NamedBody<EmbeddingRequest>) -> Result<EmbeddingResponse, ErrorReply> {
         let NamedBody(request, given) = request;

@@ -1,7 +1,7 @@
 //! What an answer must look like, in all the ways in which clients ask for it.
 //!
-//! OpenAI's `response_format`; llama.cpp's `grammar` and `json_schema`; `regex`; and vLLM's `guided_json`, `guided_regex`,
-//! `guided_choice`, `guided_grammar` and `structured_outputs`. At most one of them may be given.
+//! OpenAI's `response_format`; llama.cpp's `grammar` and `json_schema`; `regex`; and vLLM's `guided_json`,
+//! `guided_regex`, `guided_choice`, `guided_grammar` and `structured_outputs`. At most one of them may be given.
 
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
@@ -80,8 +80,8 @@ pub struct JsonSchemaFormat {
     pub strict: Option<bool>,
 }
 
-/// A grammar: a text in GBNF (with a rule `root ::=`) or in llguidance's dialect of Lark (with a rule `start:`), or an object that says
-/// which it is.
+/// A grammar: a text in GBNF (with a rule `root ::=`) or in llguidance's dialect of Lark (with a rule `start:`), or an
+/// object that says which it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a string or an object with type and value")]
 pub enum GrammarInput {

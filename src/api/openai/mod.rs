@@ -13,7 +13,7 @@ pub(crate) mod images;
 mod languages;
 mod logprobs;
 pub(crate) mod models;
-mod parameters;
+pub(crate) mod parameters;
 mod rerank;
 mod responses;
 pub(crate) mod sampling;

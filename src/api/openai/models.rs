@@ -215,8 +215,8 @@ pub(crate) struct ModelsApi(pub State);
 impl ModelsApi {
     /// List the models
     ///
-    /// Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of them
-    /// (`--alias`), with `alias_of`. Clients of Anthropic, which send `anthropic-version`, get it in its shape.
+    /// Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of
+    /// them (`--alias`), with `alias_of`. Clients of Anthropic, which send `anthropic-version`, get it in its shape.
     #[oai(path = "/models", method = "get", operation_id = "listModels")]
     async fn list(
         &self,

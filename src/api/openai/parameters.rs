@@ -1,7 +1,8 @@
-//! Which parameters are honoured. One table: `GET /v1/models/{model}` lists them from it, and `x-ignored-params` names from it
-//! what a request said in vain, so that the two cannot disagree.
+//! Which parameters are honoured. One table: `GET /v1/models/{model}` lists them from it, and `x-ignored-params` names
+//! from it what a request said in vain, so that the two cannot disagree.
 //!
-//! Fields that are not here (of clients, of the future) are ignored without a word: nobody expects them to do anything here.
+//! Fields that are not here (of clients, of the future) are ignored without a word: nobody expects them to do anything
+//! here.
 
 use tern_engine::Capability;
 
@@ -74,8 +75,8 @@ const HONOURED: &[(&str, &[Endpoint])] = &[
     ("typical_p", &[Chat, Completions]),
 ];
 
-/// Parameters that are refused where they would change an answer, and taken where they say nothing (`modalities: ["text"]`):
-/// an answer without a header has not passed them over.
+/// Parameters that are refused where they would change an answer, and taken where they say nothing (`modalities:
+/// ["text"]`): an answer without a header has not passed them over.
 const REFUSED: &[(&str, &[Endpoint])] = &[("audio", &[Chat]), ("modalities", &[Chat]), ("suffix", &[Completions])];
 
 /// Honoured by models that think, and of no effect on others.
@@ -166,10 +167,16 @@ fn is_ignored(endpoint: Endpoint, name: &str) -> bool {
     is_known(name) && !at(HONOURED) && !at(REFUSED)
 }
 
-/// Names of the parameters of a request that change nothing, for `x-ignored-params`. `in_vain` are some that do not with the
-/// model asked.
+/// Names of the parameters of a request that change nothing, for `x-ignored-params`. `in_vain` are some that do not
+/// with the model asked.
 pub(crate) fn ignored(endpoint: Endpoint, given: &Given, in_vain: &[&str]) -> Option<String> {
-    let names: Vec<&str> = given.names().filter(|name| in_vain.contains(name) || is_ignored(endpoint, name)).collect();
+    let names = given.names().filter(|name| in_vain.contains(name) || is_ignored(endpoint, name));
+    named(&names.collect::<Vec<_>>())
+}
+
+/// Names as `x-ignored-params` has them; without any there is no header.
+pub(crate) fn named(names: &[impl AsRef<str>]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

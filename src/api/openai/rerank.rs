@@ -145,8 +145,8 @@ pub(crate) struct RerankApi(pub State);
 impl RerankApi {
     /// Order documents by relevance
     ///
-    /// Scores each document for the query with a cross-encoder. A pair that does not fit the model is an error with both
-    /// numbers; nothing is cut.
+    /// Scores each document for the query with a cross-encoder. A pair that does not fit the model is an error with
+    /// both numbers; nothing is cut.
     #[oai(path = "/v1/rerank", method = "post", operation_id = "rerank")]
     async fn rerank(&self, request: ApiBody<RerankRequest>) -> Result<ApiJson<RerankList>, ErrorReply> {
         Ok(ApiJson(order(&self.0, request.0).await?))

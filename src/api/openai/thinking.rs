@@ -3,7 +3,8 @@
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tern_chat::Thinking;
+use tern_chat::{Thinking, template_thinks};
+use tern_registry::ModelStatus;
 
 use super::chat_types::ChatRequest;
 use crate::{error::ApiError, http::lenient};
@@ -23,6 +24,11 @@ pub struct ReasoningOptions {
     /// Whether it thinks at all.
     #[oai(nullable)]
     pub enabled: Option<bool>,
+}
+
+/// Whether a model thinks before it answers: where it does not, saying how much changes nothing.
+pub(crate) fn thinks(model: &ModelStatus) -> bool {
+    model.entry.info.chat_template.as_deref().is_some_and(template_thinks)
 }
 
 /// What `request` says about thinking. A budget wins over a level of effort, and `reasoning` is looked at last.

@@ -150,7 +150,8 @@ impl TokensApi {
 
     /// Show a tokenizer
     ///
-    /// For clients that count tokens as this model does: evaluation harnesses, say. Loads the model if it is not in memory.
+    /// For clients that count tokens as this model does: evaluation harnesses, say. Loads the model if it is not in
+    /// memory.
     #[oai(path = "/tokenizer_info", method = "get", operation_id = "tokenizerInfo")]
     async fn info(
         &self,

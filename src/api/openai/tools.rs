@@ -1,4 +1,5 @@
-//! The tools of a chat request, from the shapes that clients send to the terms of `tern-chat`; and calls on their way out.
+//! The tools of a chat request, from the shapes that clients send to the terms of `tern-chat`; and calls on their way
+//! out.
 
 use poem_openapi::Object;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -7,7 +8,7 @@ use tern_chat::{ToolCall, ToolChoice};
 use tern_grammar::Grammar;
 
 use super::chat_types::ChatRequest;
-use crate::error::ApiError;
+use crate::error::{ApiError, shortened};
 
 /// Most tools of one request.
 const MAX_TOOLS: usize = 128;
@@ -176,7 +177,7 @@ pub(crate) fn is_legacy(request: &ChatRequest) -> bool {
 }
 
 fn short(value: &Value) -> String {
-    value.to_string().chars().take(60).collect()
+    shortened(&value.to_string())
 }
 
 fn name_of(definition: &Value) -> &str {

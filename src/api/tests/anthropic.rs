@@ -69,7 +69,8 @@ async fn i99_what_changes_nothing_is_accepted_and_named() {
     });
     let exchange = send(&App::start(), with(message("echo", ""), more)).await;
     assert_eq!(exchange.ok()["content"][0]["text"], "hi");
-    assert_eq!(exchange.header("x-ignored-params"), Some("context_management, service_tier, tools[0]"));
+    let named = "context_management, service_tier, tools[0], output_config.effort";
+    assert_eq!(exchange.header("x-ignored-params"), Some(named), "this model does not think");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Comparisons over HTTP. How they are run and measured is tested where that is done (`src/compare/tests`); here is what
-//! goes over the wire: every event, the errors, the files, and a client that leaves.
+//! Comparisons over HTTP. How they are run and measured is tested where that is done (`src/compare/tests`); here is
+//! what goes over the wire: every event, the errors, the files, and a client that leaves.
 
 use std::time::Duration;
 

@@ -8,15 +8,15 @@ use tern_api::{ApiConfig, KeyHash, KeyScope, KeySettings};
 
 use crate::support::{App, Exchange, ask, until, with};
 
-const CHAT: &str = "tern-chat-key";
-const ADMIN: &str = "tern-admin-key";
+pub const CHAT: &str = "tern-chat-key";
+pub const ADMIN: &str = "tern-admin-key";
 
 fn key(name: &str, secret: &str, scope: KeyScope) -> KeySettings {
     KeySettings::new(name, KeyHash::of(secret), scope)
 }
 
 /// A server with a key for chats, as `change` has it, and one for admins.
-fn guarded(change: impl FnOnce(&mut KeySettings)) -> App {
+pub fn guarded(change: impl FnOnce(&mut KeySettings)) -> App {
     guarded_with(change, |_| {})
 }
 
@@ -29,7 +29,7 @@ fn guarded_with(change: impl FnOnce(&mut KeySettings), api: impl FnOnce(&mut Api
     })
 }
 
-async fn send(app: &App, method: Method, path: &str, secret: &str, body: Value) -> Exchange {
+pub async fn send(app: &App, method: Method, path: &str, secret: &str, body: Value) -> Exchange {
     let bearer = format!("Bearer {secret}");
     let body = if body.is_null() { String::new() } else { body.to_string() };
     app.send(method, path, &[("authorization", &bearer)], body).await
@@ -40,13 +40,13 @@ async fn chat(app: &App, body: Value) -> Exchange {
 }
 
 /// Lets so many seconds go by at once.
-async fn pass(seconds: u64) {
+pub async fn pass(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
 }
 
-async fn usage(app: &App) -> Value {
+pub async fn usage(app: &App) -> Value {
     send(app, Method::GET, "/api/keys/usage", ADMIN, Value::Null).await.ok()["data"].clone()
 }
 

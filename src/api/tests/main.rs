@@ -14,6 +14,7 @@ mod completions; // texts and tokens to continue: prompts, echo, logprobs, scori
 mod conversations; // conversations: creating, listing, changing, deleting, searching
 mod d_tools; // clients.md D: calls of tools, whole and streamed, and what is refused
 mod determinism; // the same seed gives the same answer, whoever runs beside it
+mod dialects; // calls of tools, schemas and thinking in the words of Responses, Anthropic and Ollama
 mod disks; // a disk that is full, and works again
 mod e_answers; // clients.md E: whole answers, the list of models
 mod f_embeddings; // clients.md F: vectors, their formats, inputs that are refused
@@ -24,6 +25,7 @@ mod h_stored; // responses that are kept: threads of the page, going on, joining
 mod images; // images in messages
 mod imports; // files in and out: import, export, attachments
 mod keys; // keys: scopes, limits, counting, models of their own
+mod keys_in_dialects; // keys as clients of Anthropic, Ollama and Responses meet them
 mod loading; // loading on demand, unloading, keep-alive, the memory budget
 mod models; // ids, tokens, rendered prompts, health, metrics, catalogue
 mod names; // other names of models; parameters that are honoured and ignored

@@ -1,5 +1,5 @@
-//! The page: its views, its headers, and that the API is never mistaken for it. (How its files are served is tested beside
-//! them, in `page.rs`; here it may be built in or not.)
+//! The page: its views, its headers, and that the API is never mistaken for it. (How its files are served is tested
+//! beside them, in `page.rs`; here it may be built in or not.)
 
 use poem::http::Method;
 

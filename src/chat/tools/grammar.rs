@@ -1,7 +1,8 @@
-//! What an answer may look like, as a grammar: reasoning first where the model thinks, then free text, calls, or a form.
+//! What an answer may look like, as a grammar: reasoning first where the model thinks, then free text, calls, or a
+//! form.
 //!
-//! Free text turns into a call where an opening mark appears, and from there on only a call is possible whose arguments are
-//! valid under the schema of its function. Behind a call only more calls come.
+//! Free text turns into a call where an opening mark appears, and from there on only a call is possible whose arguments
+//! are valid under the schema of its function. Behind a call only more calls come.
 
 use std::fmt::Write as _;
 
@@ -192,7 +193,8 @@ impl<'a> Writer<'a> {
         let native = matches!(format.body, Body::Object { several: Several::Semicolon, .. });
         let bare = format.bare && (free || format.brackets.is_empty() || (offer.must && native));
         if bare && let Body::Object { several, .. } = &format.body {
-            // The beginning of a call is one terminal, which grows beside free text until a name shows which of both it is.
+            // The beginning of a call is one terminal, which grows beside free text until a name shows which of both it
+            // is.
             let list = if *several == Several::List { "\\[?[ \\n]*" } else { "" };
             let kind = "(\"type\" ?: ?\"function\" ?, ?)?";
             self.rule("BARE_HEAD", &format!("/[ \\n]*{list}\\{{[ \\n]*{kind}\"name\" ?: ?/"));
@@ -330,8 +332,8 @@ impl<'a> Writer<'a> {
         self.schema_rule(tool, &tool.parameters, "", &serde_json::json!({"type": "object"}))
     }
 
-    /// A rule for values of `schema`, which stands at `path` of the tool's; if it cannot be enforced, for those of `otherwise`,
-    /// unless the tool is strict.
+    /// A rule for values of `schema`, which stands at `path` of the tool's; if it cannot be enforced, for those of
+    /// `otherwise`, unless the tool is strict.
     fn schema_rule(&self, tool: &Tool, schema: &Value, path: &str, otherwise: &Value) -> Result<String, TurnError> {
         let form = Grammar::JsonSchema(schema.clone());
         let checked = match self.trust {

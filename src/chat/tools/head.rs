@@ -37,8 +37,8 @@ pub enum Head {
     Close(usize),
 }
 
-/// Reads what comes next between the brackets. `first` is before the first call. At the `last` text there is no more to wait
-/// for.
+/// Reads what comes next between the brackets. `first` is before the first call. At the `last` text there is no more to
+/// wait for.
 pub fn read(rest: &str, body: &Body, bracket: Option<&Bracket>, first: bool, last: bool) -> Result<Head, Stop> {
     match body {
         Body::Object { .. } => object(rest, bracket, first),

@@ -1,8 +1,9 @@
-//! Calls of tools: how families of models write them, how they are found in an answer, and how an answer is held to them.
+//! Calls of tools: how families of models write them, how they are found in an answer, and how an answer is held to
+//! them.
 //!
-//! [`format`] is the table of families, `probe` finds the form of a template that is not in it. `head`, `json` and `parser`
-//! read calls as they come. `grammar` says what an answer may look like, so that arguments are valid under their schemas.
-//! `offer` has the tools of one request.
+//! [`format`] is the table of families, `probe` finds the form of a template that is not in it. `head`, `json` and
+//! `parser` read calls as they come. `grammar` says what an answer may look like, so that arguments are valid under
+//! their schemas. `offer` has the tools of one request.
 
 mod format;
 mod grammar;
@@ -20,19 +21,3 @@ pub use offer::{Offer, instructions, shown, written};
 use offer::{Tool, is_text};
 pub use parser::{CallParser, Said};
 pub use probe::{ToolSupport, tool_support};
-
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
-
-static KEYS: LazyLock<RandomState> = LazyLock::new(Default::default);
-static COUNTER: AtomicU64 = AtomicU64::new(0);
-
-/// The id of a new call. The standard library's randomly keyed hash of a counter, so that ids of two runs do not meet.
-pub fn new_call_id() -> String {
-    format!("call_{:016x}", KEYS.hash_one(COUNTER.fetch_add(1, Ordering::Relaxed)))
-}

@@ -34,8 +34,8 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What `turn` offers to a model that writes calls as `format` says; `None` where nothing may be called. Tools that are
-    /// not functions are passed over.
+    /// What `turn` offers to a model that writes calls as `format` says; `None` where nothing may be called. Tools that
+    /// are not functions are passed over.
     pub fn of(turn: &TurnRequest, format: &CallFormat) -> Option<Self> {
         let (names, must) = match &turn.tool_choice {
             ToolChoice::Auto => (None, false),
@@ -119,7 +119,8 @@ pub fn instructions(tools: &[Value], format: &CallFormat) -> String {
     text
 }
 
-/// The calls of a dialogue as text, in the form that [`instructions`] ask for, and the results under their functions' names.
+/// The calls of a dialogue as text, in the form that [`instructions`] ask for, and the results under their functions'
+/// names.
 pub fn written(messages: &[Message], format: &CallFormat) -> Vec<Message> {
     let mut messages = messages.to_vec();
     let calls: Vec<ToolCall> = messages.iter().flat_map(|message| message.tool_calls.clone()).collect();

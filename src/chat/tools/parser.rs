@@ -1,8 +1,8 @@
 //! Finds the calls in the text of one answer as it comes, however it is cut into pieces.
 //!
-//! Text is held back only while it may still turn out to be a mark; a call only until its name is known. Marks never come
-//! through, nor does the white space around them. What looks like a call and is none stays text. Each token goes along with
-//! the piece that its first byte is in; those of marks go with the arguments.
+//! Text is held back only while it may still turn out to be a mark; a call only until its name is known. Marks never
+//! come through, nor does the white space around them. What looks like a call and is none stays text. Each token goes
+//! along with the piece that its first byte is in; those of marks go with the arguments.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -106,7 +106,8 @@ impl CallParser {
         std::mem::take(&mut self.out)
     }
 
-    /// The answer is complete, or `cut` off: what was held back is what it looks like. Whether the last call is incomplete.
+    /// The answer is complete, or `cut` off: what was held back is what it looks like. Whether the last call is
+    /// incomplete.
     pub fn finish(&mut self, cut: bool) -> (Vec<Said>, bool) {
         self.advance(true);
         let open = match &self.state {

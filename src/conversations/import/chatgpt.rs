@@ -1,5 +1,5 @@
-//! ChatGPT's `conversations.json`: each conversation has a `mapping` of nodes with parents; a node may lack a message, or
-//! have one that was never shown.
+//! ChatGPT's `conversations.json`: each conversation has a `mapping` of nodes with parents; a node may lack a message,
+//! or have one that was never shown.
 
 use std::collections::HashMap;
 

@@ -29,8 +29,8 @@ pub(super) struct Sound {
 }
 
 impl Draft {
-    /// Makes a tree: parents before children, every id once, every parent there, no circles. Ids that are not of our form
-    /// become new ones.
+    /// Makes a tree: parents before children, every id once, every parent there, no circles. Ids that are not of our
+    /// form become new ones.
     pub fn finish(self) -> Sound {
         let Draft { mut conversation, messages, files } = self;
         let now = ids::now();

@@ -1,8 +1,8 @@
-//! Conversations from files: our own export, ChatGPT's `conversations.json`, Open WebUI's export. Which it is, its shape
-//! says.
+//! Conversations from files: our own export, ChatGPT's `conversations.json`, Open WebUI's export. Which it is, its
+//! shape says.
 //!
-//! A file is whatever someone found somewhere: nothing in it is believed. Each conversation is read by itself, so that one
-//! that cannot be read costs only itself; `draft` then makes a sound tree of what was read.
+//! A file is whatever someone found somewhere: nothing in it is believed. Each conversation is read by itself, so that
+//! one that cannot be read costs only itself; `draft` then makes a sound tree of what was read.
 
 mod chatgpt;
 mod draft;

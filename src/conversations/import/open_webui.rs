@@ -77,7 +77,8 @@ fn message(id: &str, parent: Option<String>, value: &Value) -> Option<Message> {
     })
 }
 
-/// Reasoning stands in front of the text, folded: `<details type="reasoning" ...><summary>..</summary>\n> line\n</details>`.
+/// Reasoning stands in front of the text, folded: `<details type="reasoning" ...><summary>..</summary>\n>
+/// line\n</details>`.
 fn unfold(content: &str) -> (Option<String>, String) {
     let folded = || {
         let inside = content.trim_start().strip_prefix("<details type=\"reasoning\"")?;

@@ -1,7 +1,7 @@
 //! How long the mask of a token takes with a real vocabulary.
 //!
-//! `cargo run --release -p tern-grammar --example mask_speed -- VOCABULARY.gguf` with any GGUF file that has a vocabulary
-//! (llama.cpp's `models/ggml-vocab-qwen2.gguf` has 152 k tokens and no weights).
+//! `cargo run --release -p tern-grammar --example mask_speed -- VOCABULARY.gguf` with any GGUF file that has a
+//! vocabulary (llama.cpp's `models/ggml-vocab-qwen2.gguf` has 152 k tokens and no weights).
 
 use std::{error::Error, path::Path, time::Instant};
 

@@ -1,9 +1,10 @@
 //! Writes GBNF rules as Lark.
 //!
-//! GBNF knows characters only; llguidance first cuts a text into lexemes, each the longest that fits. So that both mean the same
-//! texts, as much as possible becomes one lexeme: a rule that never comes back to itself is a terminal, and in the others
-//! neighbours in a sequence are one terminal together. A grammar without recursion is a single lexeme and means exactly the same;
-//! in the others a lexeme ends where it cannot go on, which is what such grammars are written for.
+//! GBNF knows characters only; llguidance first cuts a text into lexemes, each the longest that fits. So that both mean
+//! the same texts, as much as possible becomes one lexeme: a rule that never comes back to itself is a terminal, and in
+//! the others neighbours in a sequence are one terminal together. A grammar without recursion is a single lexeme and
+//! means exactly the same; in the others a lexeme ends where it cannot go on, which is what such grammars are written
+//! for.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,7 +1,7 @@
 //! llama.cpp's notation for grammars (GBNF), and its conversion into Lark.
 //!
-//! `name ::= alternatives`, with literals (`"a\n"`), classes (`[^a-z]`, `.`), groups, repetition (`*`, `+`, `?`, `{2,5}`), tokens of
-//! the vocabulary (`<|im_end|>`, `<[1000]>`) and comments (`#`). A rule ends where the next begins.
+//! `name ::= alternatives`, with literals (`"a\n"`), classes (`[^a-z]`, `.`), groups, repetition (`*`, `+`, `?`,
+//! `{2,5}`), tokens of the vocabulary (`<|im_end|>`, `<[1000]>`) and comments (`#`). A rule ends where the next begins.
 
 mod lark;
 mod parse;

@@ -1,5 +1,5 @@
-//! Which part of a schema llguidance refuses. It says what is wrong, not where: parts are compiled alone until the smallest is
-//! found that fails for the same reason.
+//! Which part of a schema llguidance refuses. It says what is wrong, not where: parts are compiled alone until the
+//! smallest is found that fails for the same reason.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use crate::GrammarError;
 /// Parts compiled in search of the place, at most.
 const MOST_TRIED: usize = 200;
 
-/// Finds where `schema` (prepared) fails with `reason`; `compile` gives the reason why a schema is refused. Falls back to the whole.
+/// Finds where `schema` (prepared) fails with `reason`; `compile` gives the reason why a schema is refused. Falls back
+/// to the whole.
 pub(crate) fn blame(schema: &Value, reason: &str, compile: &dyn Fn(&Value) -> Option<String>) -> GrammarError {
     let definitions = schema.get("$defs").cloned().unwrap_or_else(|| json!({}));
     let mut search = Search { definitions, reason, compile, tried: 0, seen: Vec::new() };

@@ -1,5 +1,5 @@
-//! `oneOf` whose alternatives exclude each other is `anyOf`, which can be enforced. Generators of schemas write it for unions with
-//! a tag.
+//! `oneOf` whose alternatives exclude each other is `anyOf`, which can be enforced. Generators of schemas write it for
+//! unions with a tag.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,8 @@ const DEEPEST: usize = 4;
 /// Alternatives are compared in pairs.
 const MOST_ALTERNATIVES: usize = 100;
 
-/// Turns `oneOf` into `anyOf` wherever no value can satisfy two of its alternatives. What is left is for llguidance to judge.
+/// Turns `oneOf` into `anyOf` wherever no value can satisfy two of its alternatives. What is left is for llguidance to
+/// judge.
 pub(super) fn settle(read: &mut Read) {
     let mut root = std::mem::take(&mut read.root);
     rewrite(&mut root, &read.definitions);

@@ -8,7 +8,8 @@ use crate::GrammarError;
 /// Every definition must have a value that ends.
 pub(super) fn check(read: &Read) -> Result<(), GrammarError> {
     let mut ends = vec![false; read.definitions.len()];
-    // What is referred to later is mostly needed by what comes before, so backwards nearly all is known after one round.
+    // What is referred to later is mostly needed by what comes before, so backwards nearly all is known after one
+    // round.
     while let Some(number) =
         (0..ends.len()).rev().find(|&number| !ends[number] && can_end(&read.definitions[number].schema, &ends))
     {

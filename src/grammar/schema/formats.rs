@@ -1,5 +1,5 @@
-//! Formats of strings where llguidance allows a little more than there is: the 29th of February of every year, a leap second at
-//! any minute, a domain whose last label is a number, and labels of any length.
+//! Formats of strings where llguidance allows a little more than there is: the 29th of February of every year, a leap
+//! second at any minute, a domain whose last label is a number, and labels of any length.
 
 /// A pattern that a text of this format also has to match.
 pub(super) fn narrower(format: &str) -> Option<String> {

@@ -7,7 +7,8 @@ pub(super) const TYPES: [&str; 7] = ["null", "boolean", "number", "integer", "st
 pub(super) const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"];
 
-/// Keywords that say something about a value without limiting it, of JSON Schema itself and of what is widely written beside it.
+/// Keywords that say something about a value without limiting it, of JSON Schema itself and of what is widely written
+/// beside it.
 pub(super) const ANNOTATIONS: [&str; 34] = [
     "$anchor",
     "$comment",

@@ -1,9 +1,10 @@
 //! JSON schemas: what of them can be enforced, and how they are handed to llguidance.
 //!
-//! Nothing is enforced in part. A schema is read keyword by keyword (`read.rs`): what limits a value must be something that
-//! llguidance enforces, what only describes it is dropped, and anything else is an error with its path. What is left, with every
-//! reference resolved, is checked for values that could never end (`finite.rs`) and for choices without number (`combinations.rs`);
-//! alternatives of `oneOf` that exclude each other become `anyOf` (`disjoint.rs`). If llguidance refuses the rest all the same, `blame.rs` finds the place.
+//! Nothing is enforced in part. A schema is read keyword by keyword (`read.rs`): what limits a value must be something
+//! that llguidance enforces, what only describes it is dropped, and anything else is an error with its path. What is
+//! left, with every reference resolved, is checked for values that could never end (`finite.rs`) and for choices
+//! without number (`combinations.rs`); alternatives of `oneOf` that exclude each other become `anyOf` (`disjoint.rs`).
+//! If llguidance refuses the rest all the same, `blame.rs` finds the place.
 
 mod blame;
 mod combinations;
@@ -19,8 +20,9 @@ use crate::GrammarError;
 
 pub(crate) use blame::blame;
 
-/// Whitespace that may stand between two tokens of JSON: a space, or a line break with an indentation. Models write either; more
-/// than that is of no use to anyone, and without a limit a small model may write nothing else until its tokens are spent.
+/// Whitespace that may stand between two tokens of JSON: a space, or a line break with an indentation. Models write
+/// either; more than that is of no use to anyone, and without a limit a small model may write nothing else until its
+/// tokens are spent.
 const WHITESPACE: &str = r"\x20|\n\x20{0,20}";
 
 /// Escapes in strings. Without `\u`, so that no name of a property can be spelled in two ways.

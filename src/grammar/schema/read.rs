@@ -17,7 +17,8 @@ const DEEPEST: usize = 100;
 /// Most characters of a schema, and of a pattern in it.
 const LONGEST: usize = 1 << 20;
 const LONGEST_PATTERN: usize = 4096;
-/// Most values of an `enum`, alternatives of a choice, and patterns of an object; llguidance compares the latter in pairs.
+/// Most values of an `enum`, alternatives of a choice, and patterns of an object; llguidance compares the latter in
+/// pairs.
 const MOST_VALUES: usize = 10_000;
 const MOST_ALTERNATIVES: usize = 500;
 /// Most properties of an object: what compiling it takes grows with their square.
@@ -323,7 +324,8 @@ fn allow_null(out: &mut Map<String, Value>) {
     }
 }
 
-/// Who writes about properties means an object, and about items an array, though by the letter any other value would pass too.
+/// Who writes about properties means an object, and about items an array, though by the letter any other value would
+/// pass too.
 fn implied_type(out: &Map<String, Value>) -> Option<&'static str> {
     let has = |keywords: &[&str]| keywords.iter().any(|keyword| out.contains_key(*keyword));
     if has(&["type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"]) {
@@ -362,7 +364,8 @@ fn bound(keyword: &str, value: &Value, path: &str) -> Result<Value> {
     }
 }
 
-/// A limit of a number; beyond 2^53 the next one inside that a float can hold, and beyond 2^62 that, which is as good as none.
+/// A limit of a number; beyond 2^53 the next one inside that a float can hold, and beyond 2^62 that, which is as good
+/// as none.
 fn limit(keyword: &str, value: &Value, path: &str) -> Result<Value> {
     if value.is_boolean() && keyword.starts_with("exclusive") {
         return Ok(value.clone());

@@ -7,7 +7,8 @@ use tern_grammar::{Grammar, check};
 
 use crate::support::{Random, vocabulary};
 
-/// Whatever comes of it, it comes soon; and what is accepted can be followed, or fails, without taking long over any token.
+/// Whatever comes of it, it comes soon; and what is accepted can be followed, or fails, without taking long over any
+/// token.
 fn soon(name: &str, grammar: Grammar) {
     let began = Instant::now();
     let within = |seconds, what: &str, began: Instant| {
@@ -103,6 +104,50 @@ fn regular_expressions_and_grammars() {
     soon("many", Grammar::Gbnf(format!("root ::= {}", "(\"a\" | \"b\"){0,9999} ".repeat(50))));
     soon("recursion on the left", Grammar::Gbnf("root ::= root \"a\" | \"b\" root root | \"c\"".into()));
     soon("groups", Grammar::Lark(format!("start: {}\"a\"{}", "(".repeat(20_000), ")".repeat(20_000))));
+}
+
+/// As many rules as fit into `bytes`, each leading to the next.
+fn chain(bytes: usize, first: &str, link: impl Fn(usize) -> String, last: &str) -> String {
+    let mut text = first.to_owned();
+    let mut number = 0;
+    while text.len() + last.len() < bytes {
+        text += &link(number);
+        number += 1;
+    }
+    text + &last.replace("LAST", &number.to_string())
+}
+
+#[test]
+fn what_leads_deep_takes_no_more_stack_than_there_is() {
+    let (open, close) = ("(".repeat(25), ")".repeat(25));
+    for bytes in [20_000, 60_000, 100_000, 250_000] {
+        let rule = |i: usize| format!("r{i}: \"a\" r{}\n", i + 1);
+        let token = |i: usize| format!("R{i}: \"a\" R{}\n", i + 1);
+        let group = |i: usize| format!("r{i}: {open}\"a\" r{}{close}\n", i + 1);
+        let choice = |i: usize| format!("r{i} ::= r{} | \"a\" r{}\n", i + 1, i + 1);
+        soon("rules", Grammar::Lark(chain(bytes, "start: r0\n", rule, "rLAST: \"b\"\n")));
+        soon("tokens", Grammar::Lark(chain(bytes, "start: R0\n", token, "RLAST: \"b\"\n")));
+        soon("groups", Grammar::Lark(chain(bytes, "start: r0\n", group, "rLAST: \"b\"\n")));
+        soon("rules of GBNF", Grammar::Gbnf(chain(bytes, "root ::= r0\n", choice, "rLAST ::= \"b\"\n")));
+        let reference = |i: usize| format!("\"d{i}\":{{\"$ref\":\"#/$defs/d{}\"}},", i + 1);
+        let first = "start: %json {\"$ref\":\"#/$defs/d0\",\"$defs\":{";
+        soon("references", Grammar::Lark(chain(bytes, first, reference, "\"dLAST\":{\"type\":\"null\"}}}")));
+        let (open, close) = ("{\"properties\":{\"x\":".repeat(10), "}}".repeat(10));
+        let nested = |i: usize| format!("\"d{i}\":{open}{{\"$ref\":\"#/$defs/d{}\"}}{close},", i + 1);
+        soon("nested references", Grammar::Lark(chain(bytes, first, nested, "\"dLAST\":{\"type\":\"null\"}}}")));
+    }
+    let deep = Grammar::Lark(chain(250_000, "start: r0\n", |i| format!("r{i}: r{}\n", i + 1), "rLAST: \"b\"\n"));
+    assert!(check(&deep).unwrap_err().message.contains("at most 4000"));
+}
+
+#[test]
+fn as_a_rule_a_form_is_read_with_as_much_stack() {
+    let links: Map<String, Value> =
+        (0..5000).map(|i| (format!("d{i}"), json!({ "$ref": format!("#/$defs/d{}", i + 1) }))).collect();
+    // Whatever comes of it, it must come back, also on a small stack.
+    let form = Grammar::JsonSchema(json!({ "$ref": "#/$defs/d0", "$defs": links }));
+    let small = std::thread::Builder::new().stack_size(256 << 10).spawn(move || form.as_lark_rule().is_ok());
+    assert!(small.unwrap().join().is_ok());
 }
 
 #[test]

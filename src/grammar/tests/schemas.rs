@@ -1,5 +1,5 @@
-//! Schemas as people write them, made by chance: each is enforced or refused with a path, and what comes out of random weights under
-//! one that is enforced satisfies an independent validator.
+//! Schemas as people write them, made by chance: each is enforced or refused with a path, and what comes out of random
+//! weights under one that is enforced satisfies an independent validator.
 
 use serde_json::{Map, Value, json};
 use tern_grammar::{Grammar, check};

@@ -1,5 +1,5 @@
-//! Time of choosing one token at a vocabulary of 152 000, for each kind of sampling and two shapes of logits: peaked, as
-//! a trained model gives, and flat, as random weights give. Run it with
+//! Time of choosing one token at a vocabulary of 152 000, for each kind of sampling and two shapes of logits: peaked,
+//! as a trained model gives, and flat, as random weights give. Run it with
 //! `cargo run --release -p tern-scheduler --example sampler_speed`.
 
 use std::{hint::black_box, time::Instant};

@@ -156,7 +156,7 @@ fn settings_have_the_chat_apis_names() {
         "metadata": {"user_id": "u"},
     }));
     assert_eq!((&sent["max_tokens"], &sent["stop"], &sent["top_k"]), (&json!(10), &json!(["END"]), &json!(5)));
-    assert_eq!(sent["reasoning_effort"], "high");
+    assert_eq!(sent["reasoning_effort"], "xhigh");
     assert_eq!(sent["response_format"]["json_schema"]["schema"], json!({"type": "object"}));
     let older = json!({"messages": hi(), "output_format": {"type": "json_schema", "schema": {}}});
     assert_eq!(chat(older)["response_format"]["type"], "json_schema");

@@ -1,3 +1,4 @@
+use serde_json::{Value, json};
 use tern_chat::TurnDelta;
 
 use super::*;

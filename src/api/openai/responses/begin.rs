@@ -19,12 +19,13 @@ use super::{
     stored,
 };
 use crate::{
-    error::ApiError,
+    error::{ApiError, shortened},
     openai::{
         chat::{check, turn},
         chat_types::{ChatMessage, ChatRequest, ChatRole, Content},
         forms::form_fields,
         images,
+        thinking::thinks,
     },
     state::State,
 };
@@ -34,7 +35,7 @@ pub(crate) struct Asked {
     pub model: ModelStatus,
     pub settings: Settings,
     /// Parameters that were accepted and change nothing.
-    pub ignored: Option<String>,
+    pub ignored: Vec<String>,
     /// The conversation that it goes on in, and its last message there.
     pub behind: Option<(String, Option<String>)>,
     /// What is said now.
@@ -78,7 +79,7 @@ struct Before {
 pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Result<Asked, ApiError> {
     let mut names = Names::default();
     let translated = translate(&request).map_err(|error| names.rename(error))?;
-    let Translated { mut chat, tools, ignored } = translated;
+    let Translated { mut chat, tools, mut ignored } = translated;
     names.tools = tools;
     let before = before(state, &request).await?;
     let named = continued::last_named(&request).filter(|_| request.store.unwrap_or(true));
@@ -114,6 +115,9 @@ pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Resul
         chat.model = before.model;
     }
     let model = state.find(chat.model.as_deref()).await?;
+    if chat.reasoning_effort.is_some() && !thinks(&model) {
+        ignored.push("reasoning.effort".into());
+    }
     images::check_model(state, &chat.messages, &model).map_err(in_their_words)?;
     if request.store.unwrap_or(true) {
         images::inline(state, &mut chat.messages).await.map_err(in_their_words)?;
@@ -135,7 +139,7 @@ pub(crate) async fn understand(state: &State, request: ResponseRequest) -> Resul
     Ok(Asked {
         model,
         settings,
-        ignored: (!ignored.is_empty()).then(|| ignored.join(", ")),
+        ignored,
         behind,
         said: chat.messages[known..].to_vec(),
         parameters: parameters(&request),
@@ -253,7 +257,7 @@ async fn referenced(state: &State, index: usize, item: InputItem) -> Result<Inpu
         let missing = ApiError::invalid(&param, format!("{param} is missing"));
         return Err(ApiError { code: Some("missing_required_parameter"), ..missing });
     };
-    let shown: String = id.chars().take(80).collect();
+    let shown = shortened(&id);
     let unknown = ApiError {
         code: Some("item_not_found"),
         ..ApiError::invalid(

@@ -1,5 +1,5 @@
-//! Clients that send the whole dialogue each time, as items of responses that are kept: what they add goes on behind the
-//! last of those, so that a dialogue stays one conversation.
+//! Clients that send the whole dialogue each time, as items of responses that are kept: what they add goes on behind
+//! the last of those, so that a dialogue stays one conversation.
 
 use super::{
     ids, input,

@@ -11,8 +11,8 @@ use crate::{http::union::any_of, openai::logprobs::ChatTokenLogprob};
 
 /// An event of a response, in the order of a life: `response.created`, `response.in_progress`; for each item
 /// `response.output_item.added`, its parts and their deltas, `response.output_item.done`; at last `response.completed`,
-/// `response.incomplete` or `response.failed`. `type` says which of the other fields it has, and is the event's name in the
-/// stream as well.
+/// `response.incomplete` or `response.failed`. `type` says which of the other fields it has, and is the event's name in
+/// the stream as well.
 #[derive(Debug, Clone, Default, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
 pub struct ResponseEvent {

@@ -1,5 +1,5 @@
-//! Ids of responses and items. Each has what follows `msg_` in the id of the message that it is, so that a stored one is
-//! found without a table of its own.
+//! Ids of responses and items. Each has what follows `msg_` in the id of the message that it is, so that a stored one
+//! is found without a table of its own.
 
 /// A new message, and with it a response.
 pub(crate) fn new_message() -> String {
@@ -16,8 +16,8 @@ pub(crate) fn response_of(message: &str) -> String {
     format!("resp_{}", core(message))
 }
 
-/// The message that a response is. An answer of the page may also be named by the id of its message, with `resp_` in front
-/// or without.
+/// The message that a response is. An answer of the page may also be named by the id of its message, with `resp_` in
+/// front or without.
 pub(crate) fn message_of(response: &str) -> String {
     let id = response.strip_prefix("resp_").unwrap_or(response);
     if id.starts_with("msg_") { id.to_owned() } else { format!("msg_{id}") }

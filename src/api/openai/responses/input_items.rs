@@ -6,7 +6,7 @@ use tern_conversations::ConversationError;
 use tern_store::{ConversationStore, Message};
 
 use super::{events::ItemList, items::InputItem, stored};
-use crate::error::ApiError;
+use crate::error::{ApiError, shortened};
 
 /// Most items of a page.
 const MAX_LIMIT: u32 = 100;
@@ -29,7 +29,7 @@ impl Page {
             None | Some("desc") => true,
             Some("asc") => false,
             Some(other) => {
-                let other: String = other.chars().take(40).collect();
+                let other = shortened(&other);
                 return Err(ApiError::invalid("order", format!("order is \"{other}\"; known are asc and desc")));
             }
         };
@@ -43,7 +43,7 @@ impl Page {
         }
         if let Some(after) = self.after {
             let Some(at) = items.iter().position(|item| item.id.as_ref() == Some(&after)) else {
-                let after: String = after.chars().take(80).collect();
+                let after = shortened(&after);
                 let message = format!("after is \"{after}\", which is no item of this response's input");
                 return Err(ApiError::invalid("after", message));
             };

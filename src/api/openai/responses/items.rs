@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{http::union::any_of, openai::logprobs::ChatTokenLogprob};
 
-/// An item of the input. `type` says which of the other fields it has: `message` (also without a type), `function_call`,
-/// `function_call_output`, `reasoning` or `item_reference`. Items of other types are skipped.
+/// An item of the input. `type` says which of the other fields it has: `message` (also without a type),
+/// `function_call`, `function_call_output`, `reasoning` or `item_reference`. Items of other types are skipped.
 #[derive(Debug, Clone, Default, Object, Serialize, Deserialize)]
 #[oai(skip_serializing_if_is_none)]
 #[serde(default)]

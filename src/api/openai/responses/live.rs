@@ -33,6 +33,8 @@ struct Written {
     writer: Writer,
     /// Each event as it goes out; its place is its number.
     frames: Vec<Bytes>,
+    /// How many messages were left out of its dialogue, once that is known.
+    dropped: Option<u32>,
     /// What its turn failed with.
     error: Option<ApiError>,
     ended: Option<Instant>,
@@ -40,7 +42,7 @@ struct Written {
 
 impl Live {
     fn new(writer: Writer) -> Arc<Self> {
-        let written = Written { writer, frames: Vec::new(), error: None, ended: None };
+        let written = Written { writer, frames: Vec::new(), dropped: None, error: None, ended: None };
         let live = Arc::new(Self { written: Mutex::new(written), count: watch::Sender::new(0) });
         live.change(|_| {});
         live
@@ -63,6 +65,18 @@ impl Live {
     /// Hears an event of the turn.
     pub fn hear(&self, event: &TurnEvent) {
         self.change(|written| written.writer.hear(event));
+    }
+
+    /// Remembers how many messages were left out, if that is known.
+    pub fn leave_out(&self, dropped: Option<u32>) {
+        if dropped.is_some() {
+            self.written().dropped = dropped;
+        }
+    }
+
+    /// How many messages were left out, if that is known.
+    pub fn dropped(&self) -> Option<u32> {
+        self.written().dropped
     }
 
     /// Remembers what the turn failed with, for the end.

@@ -1,9 +1,9 @@
 //! OpenAI's Responses: `/v1/responses`. A translation: what is asked for becomes a chat request, the events of its turn
 //! become those of a response, and what is kept lies among the conversations of the page.
 //!
-//! Read in this order: `request` and `items` (what comes), `settings`, `input`, `begin` and `continued` (what it becomes), `names` (what
-//! errors call it), `object`, `events` and `writer` (what goes out), `run` and `live` (how), `stored` and `ids` (what is
-//! kept).
+//! Read in this order: `request` and `items` (what comes), `settings`, `input`, `begin` and `continued` (what it
+//! becomes), `names` (what errors call it), `object`, `events` and `writer` (what goes out), `run` and `live` (how),
+//! `stored` and `ids` (what is kept).
 
 mod begin;
 mod continued;
@@ -43,12 +43,13 @@ use self::{
 pub(crate) use live::Lives;
 
 use crate::{
-    error::{ApiError, ErrorReply},
+    error::{ApiError, ErrorReply, shortened},
     http::{
         body::{ApiBody, ApiJson},
         envelope::RequestId,
         sse::EventStream,
     },
+    openai::parameters::named,
     routes::ApiTags,
     state::{State, beside},
 };
@@ -72,6 +73,9 @@ pub(crate) enum Created {
         /// Parameters that were accepted and change nothing with this model.
         #[oai(header = "x-ignored-params")]
         Option<String>,
+        /// How many messages were left out because of `truncation: "auto"`, if that is known when the answer begins.
+        #[oai(header = "x-truncated-messages")]
+        Option<u32>,
     ),
 }
 
@@ -91,37 +95,45 @@ fn a_response() -> String {
 impl ResponsesApi {
     /// Create a response
     ///
-    /// Answers, as `POST /v1/chat/completions` does, in OpenAI's newer dialect. Unless `store` is false, what is said and
-    /// the answer are kept as a conversation, which the page and `/api/conversations` show, and `previous_response_id` goes
-    /// on behind any answer there. A client that leaves ends its response, which keeps what it has; with `background: true` it
-    /// goes on.
+    /// Answers, as `POST /v1/chat/completions` does, in OpenAI's newer dialect. Unless `store` is false, what is said
+    /// and the answer are kept as a conversation, which the page and `/api/conversations` show, and
+    /// `previous_response_id` goes on behind any answer there. A client that leaves ends its response, which keeps what
+    /// it has; with `background: true` it goes on.
     #[oai(path = "/responses", method = "post", operation_id = "createResponse")]
     async fn create(&self, id: Data<&RequestId>, request: ApiBody<ResponseRequest>) -> Result<Created, ErrorReply> {
         let (state, id) = (&self.0, id.0.0.clone());
         let is_stream = request.0.stream.unwrap_or(false);
         let asked = understand(state, request.0).await?;
-        let ignored = asked.ignored.clone();
-        let content = if asked.settings.store {
+        let ignored = named(&asked.ignored);
+        let (content, truncated) = if asked.settings.store {
             let in_background = asked.settings.background;
             let keeping = Keeping::begin(state, asked, id).await?;
+            let truncated = keeping.truncated();
             match (is_stream, in_background) {
-                (true, _) => Content::Stream(EventStream::new(keeping.frames())),
-                (false, true) => Content::Json(ApiJson(keeping.response())),
-                (false, false) => Content::Json(ApiJson(keeping.whole().await?)),
+                (true, _) => (Content::Stream(EventStream::new(keeping.frames())), truncated),
+                (false, true) => (Content::Json(ApiJson(keeping.response())), truncated),
+                (false, false) => {
+                    let (response, truncated) = keeping.whole().await?;
+                    (Content::Json(ApiJson(response)), truncated)
+                }
             }
         } else {
             let passing = Passing::begin(state, asked, id).await?;
-            match is_stream {
-                true => Content::Stream(EventStream::new(passing.frames())),
-                false => Content::Json(ApiJson(passing.whole().await?)),
+            if is_stream {
+                let truncated = passing.truncated();
+                (Content::Stream(EventStream::new(passing.frames())), truncated)
+            } else {
+                let (response, truncated) = passing.whole().await?;
+                (Content::Json(ApiJson(response)), truncated)
             }
         };
-        Ok(Created::Ok(content, ignored))
+        Ok(Created::Ok(content, ignored, truncated))
     }
 
     /// Count the tokens of a response's input
     ///
-    /// Takes the same body, and says how many tokens the model would be given, without running it.
+    /// Takes the same body, and says how many tokens the model would be given, without running it: with `truncation:
+    /// "auto"` those of what is left.
     #[oai(path = "/responses/input_tokens", method = "post", operation_id = "countInputTokens")]
     async fn input_tokens(
         &self,
@@ -134,7 +146,8 @@ impl ResponsesApi {
         let prompt = asked.prompt;
         let rendered = beside(move || {
             let turn = prompt.turn(&lease, id)?;
-            Ok(lease.text()?.chat.render(&turn)?)
+            let text = lease.text()?;
+            Ok(text.chat.fit(&turn, text.scheduler.limits().context_length)?.0)
         });
         let rendered = rendered.await.map_err(|error| asked.names.rename_prompt(error))?;
         let input_tokens = rendered.tokens.len() as u32;
@@ -143,9 +156,9 @@ impl ResponsesApi {
 
     /// Get a response
     ///
-    /// As far as it is. With `stream=true` its events, from the beginning or from behind `starting_after`: those that came
-    /// already at once, the others as they come. The events of a response that ended more than five minutes ago are made
-    /// anew from what is kept, each item in one piece. The last event has everything, and is always sent.
+    /// As far as it is. With `stream=true` its events, from the beginning or from behind `starting_after`: those that
+    /// came already at once, the others as they come. The events of a response that ended more than five minutes ago
+    /// are made anew from what is kept, each item in one piece. The last event has everything, and is always sent.
     #[oai(path = "/responses/:id", method = "get", operation_id = "getResponse")]
     async fn get(
         &self,
@@ -243,7 +256,7 @@ impl ResponsesApi {
 impl ResponsesApi {
     /// The answer that a response is.
     async fn find(&self, id: &str) -> Result<Message, ApiError> {
-        let shown: String = id.chars().take(80).collect();
+        let shown = shortened(&id);
         let unknown = ApiError::new(404, "response_not_found", format!("Response with id '{shown}' not found."));
         match self.0.conversations.find(ids::message_of(id)).await {
             Ok(message) if stored::is_response(&message) => Ok(message),

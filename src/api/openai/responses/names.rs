@@ -39,7 +39,8 @@ impl Names {
         ApiError { param: Some(renamed), message, ..error }
     }
 
-    /// The same for an error about the whole prompt, as those have that come later: other fields have been renamed by then.
+    /// The same for an error about the whole prompt, as those have that come later: other fields have been renamed by
+    /// then.
     pub fn rename_prompt(&self, error: ApiError) -> ApiError {
         if error.param.as_deref() == Some("messages") { self.rename(error) } else { error }
     }

@@ -26,8 +26,8 @@ pub struct ResponseRequest {
     /// Instructions in front of everything. They hold for this response alone.
     #[oai(nullable)]
     pub instructions: Option<String>,
-    /// Go on behind this response, which was stored. An answer in a conversation of the page is one too: that of the message
-    /// `msg_x` is `resp_x`.
+    /// Go on behind this response, which was stored. An answer in a conversation of the page is one too: that of the
+    /// message `msg_x` is `resp_x`.
     #[oai(nullable)]
     pub previous_response_id: Option<String>,
     /// Go on at the end of this conversation instead.
@@ -75,7 +75,7 @@ pub struct ResponseRequest {
     #[oai(nullable)]
     #[serde(deserialize_with = "lenient::u32")]
     pub top_logprobs: Option<u32>,
-    /// `disabled`, the default: what does not fit is an error. `auto` is named in `x-ignored-params`.
+    /// `disabled`, the default: what does not fit is an error. `auto`: the oldest turns are left out.
     #[oai(nullable)]
     pub truncation: Option<String>,
     /// 0 always takes the most likely token; higher is more varied. Default 1.
@@ -185,8 +185,8 @@ pub struct ReasoningParam {
     /// `none`, `minimal`, `low`, `medium`, `high` or `xhigh`.
     #[oai(nullable)]
     pub effort: Option<String>,
-    /// With any value (`auto`, `concise`, `detailed`) the thoughts are sent as the summary, which is where some clients look
-    /// for them; without one as `reasoning_text`. They are the same.
+    /// With any value (`auto`, `concise`, `detailed`) the thoughts are sent as the summary, which is where some clients
+    /// look for them; without one as `reasoning_text`. They are the same.
     #[oai(nullable)]
     pub summary: Option<String>,
 }

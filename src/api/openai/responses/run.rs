@@ -34,6 +34,8 @@ pub(crate) struct Passing {
     writer: Writer,
     names: Arc<Names>,
     is_cut_off: bool,
+    /// How many messages were left out, once that is known.
+    dropped: Option<u32>,
     error: Option<ApiError>,
 }
 
@@ -48,15 +50,18 @@ impl Passing {
         let (id, model_id) = (ids::response_of(&message), model.entry.id.clone());
         let turn = TurnStream::begin(state.clone(), model, move |lease| prompt.turn(lease, request)).await;
         let turn = turn.map_err(|error| names.rename_prompt(error))?;
+        let dropped = turn.dropped_messages();
         let response = Response::new(id, crate::ids::unix_time(), model_id, &settings);
         let writer = Writer::new(response, message);
-        Ok(Self { turn: Some(turn), writer, names, is_cut_off: false, error: None })
+        Ok(Self { turn: Some(turn), writer, names, is_cut_off: false, dropped, error: None })
     }
 
     /// Hears the next event; gives whether there was one.
     async fn step(&mut self) -> bool {
         let Some(turn) = &mut self.turn else { return false };
-        match turn.next().await {
+        let next = turn.next().await;
+        self.dropped = self.dropped.or(turn.dropped_messages());
+        match next {
             Some(Ok(event)) => {
                 self.is_cut_off |= matches!(event, TurnEvent::Finish { reason: FinishReason::Length, .. });
                 self.writer.hear(&event);
@@ -77,17 +82,22 @@ impl Passing {
         true
     }
 
-    /// The response at its end.
+    /// How many messages were left out, if that is known and any were.
+    pub fn truncated(&self) -> Option<u32> {
+        self.dropped.filter(|count| *count > 0)
+    }
+
+    /// The response at its end, and how many messages were left out.
     ///
     /// # Errors
     /// What the turn failed with.
-    pub async fn whole(mut self) -> Result<Response, ApiError> {
+    pub async fn whole(mut self) -> Result<(Response, Option<u32>), ApiError> {
         while self.step().await {
             self.writer.take();
         }
         match self.error {
             Some(error) => Err(error),
-            None => Ok(self.writer.response().clone()),
+            None => Ok((self.writer.response().clone(), self.truncated())),
         }
     }
 
@@ -130,6 +140,7 @@ impl Keeping {
         let turn = TurnStream::begin(state.clone(), model, move |lease| prompt.turn(lease, request)).await;
         let turn = turn.map_err(|error| names.rename_prompt(error))?;
         let live = state.responses.begin(&id, Writer::new(stored::begun(&answer), id.clone()));
+        live.leave_out(turn.dropped_messages());
         let events = told_to(live.clone(), turn, names).boxed();
         let exchange = NewExchange { conversation, parent, messages, files, answer, events, stays };
         let state = state.clone();
@@ -158,16 +169,21 @@ impl Keeping {
         self.live.response()
     }
 
-    /// The response at its end.
+    /// How many messages were left out, if that is known and any were.
+    pub fn truncated(&self) -> Option<u32> {
+        self.live.dropped().filter(|count| *count > 0)
+    }
+
+    /// The response at its end, and how many messages were left out.
     ///
     /// # Errors
     /// What the turn failed with.
-    pub async fn whole(self) -> Result<Response, ApiError> {
+    pub async fn whole(self) -> Result<(Response, Option<u32>), ApiError> {
         let mut behind_the_end = self.live.follow(usize::MAX);
         while behind_the_end.next().await.is_some() {}
         let response = self.live.response();
         match (response.error.as_ref(), self.live.error()) {
-            (None, _) => Ok(response),
+            (None, _) => Ok((response, self.truncated())),
             (Some(_), Some(error)) => Err(error),
             (Some(told), None) => Err(ApiError::new(500, "engine_error", told.message.clone())),
         }
@@ -187,6 +203,7 @@ fn told_to(live: Arc<Live>, turn: TurnStream, names: Arc<Names>) -> impl Stream<
     stream::unfold((live, turn, names), |(live, mut turn, names)| async move {
         let event = match turn.next().await? {
             Ok(event) => {
+                live.leave_out(turn.dropped_messages());
                 live.hear(&event);
                 event
             }

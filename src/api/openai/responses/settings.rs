@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::request::ResponseRequest;
-use crate::{error::ApiError, http::body::parse, openai::chat_types::ChatRequest};
+use crate::{
+    error::{ApiError, shortened},
+    http::body::parse,
+    openai::{chat_types::ChatRequest, sampling::check_metadata},
+};
 
 /// A chat request without messages, and what became of the tools.
 pub(crate) struct Translated {
@@ -31,7 +35,7 @@ pub(crate) fn translate(request: &ResponseRequest) -> Result<Translated, ApiErro
         let message = "conversation and previous_response_id both say where to go on; one is allowed";
         return Err(ApiError::invalid("previous_response_id", message));
     }
-    check_metadata(request)?;
+    check_metadata(request.metadata.as_ref().map(|pairs| json!(pairs)).as_ref())?;
     let mut ignored = Vec::new();
     let (tools, places) = tools(request.tools.as_deref().unwrap_or_default(), &mut ignored)?;
     let choice = request.tool_choice.as_ref().map(tool_choice).transpose()?;
@@ -39,15 +43,6 @@ pub(crate) fn translate(request: &ResponseRequest) -> Result<Translated, ApiErro
     let effort = request.reasoning.as_ref().and_then(|reasoning| reasoning.effort.clone());
     let include = request.include.iter().flatten();
     let logprobs = include.clone().any(|what| what == "message.output_text.logprobs") || request.top_logprobs.is_some();
-    match request.truncation.as_deref() {
-        None | Some("disabled") => {}
-        Some("auto") => ignored.push("truncation".into()),
-        Some(other) => {
-            let other: String = other.chars().take(40).collect();
-            let message = format!("truncation is \"{other}\"; known are disabled and auto");
-            return Err(ApiError::invalid("truncation", message));
-        }
-    }
     let idle = [
         ("max_tool_calls", request.max_tool_calls.is_some()),
         ("service_tier", request.service_tier.is_some()),
@@ -87,21 +82,6 @@ pub(crate) fn translate(request: &ResponseRequest) -> Result<Translated, ApiErro
     Ok(Translated { chat, tools: places, ignored })
 }
 
-fn check_metadata(request: &ResponseRequest) -> Result<(), ApiError> {
-    let Some(metadata) = &request.metadata else { return Ok(()) };
-    if metadata.len() > 16 {
-        return Err(ApiError::invalid("metadata", format!("metadata has {} texts; the most is 16", metadata.len())));
-    }
-    match metadata.iter().find(|(key, text)| key.chars().count() > 64 || text.chars().count() > 512) {
-        Some((key, _)) => {
-            let key: String = key.chars().take(64).collect();
-            let message = format!("metadata.{key} is too long; a key has at most 64 characters, a text 512");
-            Err(ApiError::invalid(format!("metadata.{key}"), message))
-        }
-        None => Ok(()),
-    }
-}
-
 /// Functions in the shape of chat completions. Other tools are of their vendor, who runs them himself.
 fn tools(tools: &[Value], skipped: &mut Vec<String>) -> Result<(Vec<Value>, Vec<usize>), ApiError> {
     let (mut taken, mut places) = (Vec::new(), Vec::new());
@@ -134,7 +114,7 @@ fn without_type(fields: &Map<String, Value>) -> Map<String, Value> {
 fn tool_choice(choice: &Value) -> Result<Value, ApiError> {
     let named = |tool: &Value| json!({"type": "function", "function": {"name": tool["name"]}});
     let unknown = |found: String| {
-        let found: String = found.chars().take(40).collect();
+        let found = shortened(&found);
         let message = format!(
             "tool_choice is {found}; known are \"auto\", \"none\", \"required\", and objects of type function or allowed_tools"
         );
@@ -233,7 +213,6 @@ mod tests {
             (json!({"prompt": {"id": "pmpt_1"}}), "prompt"),
             (json!({"background": true, "store": false}), "background"),
             (json!({"previous_response_id": "resp_1", "conversation": "conv_1"}), "previous_response_id"),
-            (json!({"truncation": "middle"}), "truncation"),
             (json!({"tools": ["x"]}), "tools[0]"),
             (json!({"tools": [{"name": "x"}]}), "tools[0].type"),
             (json!({"metadata": {"a": "x".repeat(513)}}), "metadata.a"),

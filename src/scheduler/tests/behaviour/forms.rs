@@ -1,4 +1,5 @@
-//! Answers with a form: what comes out has it, whatever the model would rather say, and everything else about a request stays.
+//! Answers with a form: what comes out has it, whatever the model would rather say, and everything else about a request
+//! stays.
 
 use serde_json::{Value, json};
 use tern_engine::Tokenizer;
