@@ -51,7 +51,7 @@ check: ## rustfmt and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 
-clients: $(CLIENTS) ## the official OpenAI clients against the built server
+clients: $(CLIENTS) ## the official clients, libraries above them and schemathesis against the built server
 	cargo build --release --bin tern
 	$(VENV)/bin/python tests/clients/run.py
 
@@ -87,12 +87,14 @@ clean: ## remove everything that was built or installed into this folder
 setup: ## install what building and testing need
 	scripts/setup.sh test
 
-# One environment for each major version of the client; pip runs again when a list changes.
-$(VENV)/ready: tests/clients/requirements.txt tests/clients/requirements-openai2.txt
+# One environment for each major version of the client, one for the libraries above it; pip runs again when a list changes.
+$(VENV)/ready: tests/clients/requirements.txt tests/clients/requirements-openai2.txt tests/clients/requirements-others.txt
 	python3 -m venv $(VENV)
 	python3 -m venv $(VENV)/openai2
+	python3 -m venv $(VENV)/others
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	$(VENV)/openai2/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements-openai2.txt
+	$(VENV)/others/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements-others.txt
 	touch $@
 
 tests/clients/node/node_modules/.package-lock.json: tests/clients/node/package-lock.json

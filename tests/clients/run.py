@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Runs the official clients of OpenAI, Anthropic and Ollama, and checks of the bare protocol, against the real server.
+"""Runs the official clients of OpenAI, Anthropic and Ollama, the libraries above them, and checks of the bare protocol and
+of the description, against the real server. README.md beside this file says which check is asserted where.
 
     make clients                                  everything
-    .venv/bin/python tests/clients/run.py node    one suite: protocol, python3, python2, dialects, node, readme
+    .venv/bin/python tests/clients/run.py node    one suite: protocol, python3, python2, dialects, others, node, readme,
+                                                  schema, lint
     .venv/bin/python tests/clients/run.py protocol -k b30
-                                                  what follows the suite's name goes to pytest (or node --test)
+                                                  what follows the suite's name goes to pytest (node --test, schemathesis,
+                                                  redocly)
     TERN_URL=http://... TERN_BINARY=...           test a running server, another binary
 
 The server runs on the echo engine, on a free port, with a data directory of its own, and must end with status 0.
@@ -26,28 +29,42 @@ PYTEST = [
 ]
 
 
-def suites():
-    """Name, command, what it must be able to run."""
+# The same requests in every run, of each kind that the description allows or forbids. Nothing is asked of the network.
+SCHEMATHESIS = [
+    "--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1", "--generation-deterministic",
+    "--workers", "2", "--request-timeout", "30", "--continue-on-failure", "--no-color", "--warnings", "off",
+    "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+    "--exclude-path", "/api/models/pull",
+]
+REDOCLY = [str(support.ROOT / "openapi" / "openapi.json"), "--config", str(HERE / "schema" / "redocly.yaml")]
+
+
+def suites(url):
+    """Name and command of each."""
     openai3 = str(VENV / "bin" / "python")
     openai2 = str(VENV / "openai2" / "bin" / "python")
+    others = VENV / "others" / "bin"
     node = sorted(str(path) for path in (HERE / "node").glob("*.test.mjs"))
     return {
         "protocol": [openai3, *PYTEST, str(HERE / "protocol")],
         "python3": [openai3, *PYTEST, str(HERE / "python")],
         "python2": [openai2, *PYTEST, str(HERE / "python")],
         "dialects": [openai3, *PYTEST, str(HERE / "dialects")],
+        "others": [str(others / "python"), *PYTEST, str(HERE / "others")],
         "node": ["node", "--test", *node],
         "readme": [openai3, *PYTEST, str(HERE / "readme")],
+        "schema": [str(others / "schemathesis"), "run", f"{url}/openapi.json", *SCHEMATHESIS],
+        "lint": ["node", str(HERE / "node/node_modules/@redocly/cli/bin/cli.js"), "lint", *REDOCLY],
     }
 
 
 def main():
-    chosen, rest = suites(), []
+    names, rest = list(suites("")), []
     if len(sys.argv) > 1:
         name, *rest = sys.argv[1:]
-        if name not in chosen:
-            sys.exit(f"no suite \"{name}\"; there are {', '.join(chosen)}")
-        chosen = {name: chosen[name]}
+        if name not in names:
+            sys.exit(f"no suite \"{name}\"; there are {', '.join(names)}")
+        names = [name]
     environment = dict(os.environ)
     server = None
     if "TERN_URL" not in environment:
@@ -55,11 +72,17 @@ def main():
             sys.exit(f"{support.binary()} is missing: cargo build --release --bin tern")
         server = support.Server()
         environment["TERN_URL"] = server.url
-    # No client may be led elsewhere by a developer's settings.
-    others = ("OPENAI_", "ANTHROPIC_", "OLLAMA_")
+    # No client may be led elsewhere by a developer's settings, and none may send anything about itself.
+    others = ("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_", "LITELLM_", "SCHEMATHESIS_", "REDOCLY_")
     environment = {key: value for key, value in environment.items() if not key.startswith(others)}
+    environment |= {
+        "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true",
+        "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE / "schema"), "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    commands = suites(environment["TERN_URL"])
     results = []
-    for name, command in chosen.items():
+    for name in names:
+        command = commands[name]
         print(f"\n== {name}", flush=True)
         started = time.monotonic()
         status = subprocess.run([*command, *rest], env=environment, cwd=HERE).returncode

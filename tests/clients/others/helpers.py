@@ -1,0 +1,27 @@
+"""What the tests of all libraries share."""
+
+from pydantic import BaseModel
+
+PIECES = "Hello from the echo engine: one, two, three."
+QUESTION = "How is the weather in Zurich?"
+SUNNY = "The weather in Zurich is sunny."
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    rivers: int
+
+
+# What echo says is what it was told: an answer of the wanted form, from the user's mouth.
+CITY = City(name="Zurich", rivers=2)
+TOLD = CITY.model_dump_json()
