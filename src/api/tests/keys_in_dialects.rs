@@ -14,7 +14,8 @@ fn message(model: &str) -> Value {
 }
 
 fn chat(model: &str) -> Value {
-    json!({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": false})
+    let options = json!({"temperature": 0});
+    json!({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": false, "options": options})
 }
 
 async fn post(app: &App, path: &str, body: Value) -> Exchange {

@@ -34,6 +34,11 @@ async fn a_vendors_name_is_answered_by_the_model_it_stands_for() {
         "echo-embed"
     );
     assert_eq!(app.post("/v1/completions", json!({"model": "gpt-4o", "prompt": "x"})).await.ok()["model"], "echo");
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let body = json!({"model": "gpt-4o:latest", "stream": false, "options": {"temperature": 0}, "messages": messages});
+    assert_eq!(app.post("/api/chat", body).await.ok()["message"]["content"], "hi", "Ollama's clients name a tag");
+    let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": messages});
+    assert_eq!(app.post("/v1/messages", body).await.ok()["model"], "echo-pieces");
     app.chat(ask("gpt-5", "hi")).await.refused(404, "model_not_found", "model");
     let message = app.chat(ask("gone", "hi")).await.refused(404, "model_not_found", "model");
     assert!(message.contains("no-such-model"), "{message}");
