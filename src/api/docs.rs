@@ -25,9 +25,10 @@ pub(crate) fn page(swagger_ui: &str) -> String {
     format!("<!doctype html>{}", swagger_ui.replacen(title, HEAD, 1))
 }
 
-/// The description with what keys there are, which poem-openapi would want at every operation. That none is needed
-/// where the server has none is the first choice.
-pub(crate) fn with_keys(description: &str) -> String {
+/// The description as it is given out: with what keys there are, and with null where it is allowed as OpenAPI 3.0 writes it.
+///
+/// poem-openapi would want the keys at every operation. That none is needed where the server has none is the first choice.
+pub(crate) fn finished(description: &str) -> String {
     let Ok(mut description) = serde_json::from_str::<Value>(description) else { return description.to_owned() };
     let header =
         |name: &str, about: &str| json!({"type": "apiKey", "in": "header", "name": name, "description": about});
@@ -37,7 +38,29 @@ pub(crate) fn with_keys(description: &str) -> String {
         "api-key": header("api-key", "The same key, as Azure's clients send it."),
     });
     description["security"] = json!([{}, {"bearer": []}, {"x-api-key": []}, {"api-key": []}]);
+    spell_null(&mut description);
     serde_json::to_string_pretty(&description).unwrap_or_default()
+}
+
+/// `nullable` counts only beside a `type`, and poem-openapi writes it without one. A schema that allows anything allows null
+/// as it is; one that refers to another becomes a choice between that one and null.
+fn spell_null(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(spell_null),
+        Value::Object(schema) => {
+            if schema.get("nullable") == Some(&Value::Bool(true)) && !schema.contains_key("type") {
+                schema.remove("nullable");
+                if let Some(Value::Array(parts)) = schema.remove("allOf") {
+                    // Beside the reference stands a repetition of the description.
+                    let mut choices: Vec<_> = parts.into_iter().filter(|part| part.get("$ref").is_some()).collect();
+                    choices.push(json!({"type": "string", "nullable": true, "enum": [null]}));
+                    schema.insert("anyOf".into(), choices.into());
+                }
+            }
+            schema.values_mut().for_each(spell_null);
+        }
+        _ => {}
+    }
 }
 
 /// Serves the page; all requests share its megabytes.

@@ -140,7 +140,6 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
         (ServerApi(s()), KeysApi(s())),
     );
     OpenApiService::new(apis, "Tern", env!("CARGO_PKG_VERSION"))
-        .summary("A local server for small language models")
         .description(include_str!("description.md"))
         .license(LicenseObject::new("MIT OR Apache-2.0"))
 }
@@ -149,7 +148,7 @@ fn service(state: &State) -> OpenApiService<Apis, ()> {
 pub fn app(services: &Services, config: ApiConfig) -> impl Endpoint<Output = Response> + use<> + 'static {
     let state = services.state(config);
     let service = service(&state);
-    let description = docs::with_keys(&service.spec());
+    let description = docs::finished(&service.spec());
     let docs = docs::page(&service.swagger_ui_html().replace(&service.spec(), &description));
     // Paths are complete in the description, so nothing is stripped.
     let service = Arc::new(service.into_endpoint());
@@ -172,7 +171,7 @@ pub fn openapi_json() -> String {
     let catalog = Catalog::new(CatalogConfig { models_dir: PathBuf::new(), hub, extra: Vec::new() });
     let registry = Registry::new(catalog, RegistryConfig { keep_alive: None, ..RegistryConfig::default() });
     let state = Services::in_memory(registry).state(ApiConfig::default());
-    let compact = docs::with_keys(&service(&state).spec());
+    let compact = docs::finished(&service(&state).spec());
     let value: serde_json::Value = serde_json::from_str(&compact).unwrap_or_default();
     let mut pretty = serde_json::to_string_pretty(&value).unwrap_or(compact);
     pretty.push('\n');

@@ -148,6 +148,24 @@ fn nothing_of_later_versions_of_openapi_is_used() {
 }
 
 #[test]
+fn null_is_allowed_only_as_openapi_3_0_writes_it() {
+    assert!(DESCRIPTION["info"].get("summary").is_none(), "the summary of the whole came with 3.1");
+    let mut choices = 0;
+    walk(&DESCRIPTION, &mut |map| {
+        if map.get("nullable") == Some(&Value::Bool(true)) {
+            assert!(map["type"].is_string(), "nullable without a type means nothing: {map:?}");
+            choices += usize::from(map.get("enum") == Some(&json!([null])));
+        }
+    });
+    assert!(choices > 20, "what refers to another schema may be null as well: {choices}");
+    let reference = &DESCRIPTION["components"]["schemas"]["ChatMessage"]["properties"]["content"];
+    assert_eq!(reference["anyOf"][0]["$ref"], "#/components/schemas/Content");
+    check(reference, &Value::Null, "").unwrap();
+    check(reference, &json!("hi"), "").unwrap();
+    check(reference, &json!(5), "").unwrap_err();
+}
+
+#[test]
 fn an_answer_that_may_be_a_stream_lists_both_media_types() {
     for name in [
         "POST /v1/chat/completions",

@@ -22,7 +22,7 @@ const providers = {
 
 const city = jsonSchema({
   type: "object",
-  properties: { name: { type: "string" }, rivers: { type: "integer" } },
+  properties: { name: { type: "string", maxLength: 20 }, rivers: { type: "integer", minimum: 0, maximum: 9 } },
   required: ["name", "rivers"],
   additionalProperties: false,
 });

@@ -1,6 +1,6 @@
 """What the tests of all libraries share."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 PIECES = "Hello from the echo engine: one, two, three."
 QUESTION = "How is the weather in Zurich?"
@@ -16,10 +16,10 @@ TOOL = {
 
 
 class City(BaseModel):
-    """A city."""
+    """A city. Its bounds let a model that would talk for ever fill it."""
 
-    name: str
-    rivers: int
+    name: str = Field(max_length=20)
+    rivers: int = Field(ge=0, le=9)
 
 
 # What echo says is what it was told: an answer of the wanted form, from the user's mouth.

@@ -67,7 +67,7 @@ def test_an_object_is_read(chat, method):
 
 def test_an_object_is_called_for(chat):
     # The model would talk; it must call the tool that stands for the form.
-    answer = chat("echo-pieces", max_tokens=400).with_structured_output(City, method="function_calling").invoke("hi")
+    answer = chat("echo-pieces", max_tokens=400).with_structured_output(City, method="function_calling", strict=True).invoke("hi")
     assert isinstance(answer, City)
 
 

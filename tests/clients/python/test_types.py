@@ -25,6 +25,18 @@ def events(stream):
     return [event for event in data if event != "[DONE]"]
 
 
+def without_known_nulls(text):
+    """OpenAI's own server sends null in two places where the type of a completion knows none: why it ended, before it has;
+    and the logprob of the first token, which nothing comes before."""
+    completion = json.loads(text)
+    for choice in completion["choices"]:
+        choice["finish_reason"] = choice["finish_reason"] or "stop"
+        logprobs = choice["logprobs"]
+        if logprobs and logprobs["token_logprobs"][:1] == [None]:
+            logprobs["token_logprobs"][0], logprobs["top_logprobs"][0] = 0.0, {}
+    return json.dumps(completion)
+
+
 CHAT = {
     "an answer": {},
     "a cut one": {"max_tokens": 3},
@@ -47,7 +59,7 @@ def test_chat(client, fields):
     body["stream_options"] = {"include_usage": True}
     with client.chat.completions.with_streaming_response.create(**body, stream=True) as stream:
         chunks = events(stream)
-    assert len(chunks) > 3
+    assert len(chunks) > 2
     for chunk in chunks:
         strict(ChatCompletionChunk, chunk)
 
@@ -57,12 +69,13 @@ def test_chat(client, fields):
 ], ids=str)
 def test_completions(client, fields):
     body = {"model": "echo-pieces", "prompt": "hi", "temperature": 0, **fields}
-    strict(Completion, client.completions.with_raw_response.create(**body).text)
+    strict(Completion, without_known_nulls(client.completions.with_raw_response.create(**body).text))
     with client.completions.with_streaming_response.create(**body, stream=True) as stream:
         chunks = events(stream)
     assert chunks
     for chunk in chunks:
-        strict(Completion, chunk)
+        strict(Completion, without_known_nulls(chunk))
+    assert json.loads(chunks[-1])["choices"][0]["finish_reason"] in ("stop", "length")
 
 
 def test_embeddings(client):
