@@ -210,7 +210,7 @@ pub(crate) fn missing(place: &str, field: &str) -> ApiError {
 }
 
 pub(crate) fn unknown(place: &str, found: &str, known: &str) -> ApiError {
-    let found = shortened(&found);
+    let found = shortened(found);
     let place = format!("{place}.type");
     let message = match found.is_empty() {
         true => format!("{place} is missing; known are {known}"),

@@ -72,7 +72,7 @@ pub(crate) fn fill(template: &str, variables: Variables<'_>) -> Result<String, A
 }
 
 fn unknown(action: &str) -> String {
-    let action = shortened(&action);
+    let action = shortened(action);
     format!(
         "{{{{ {action} }}}} is not known; known are .System, .Prompt and .Response, with if, else and end; \
          without a template the model's own is taken"

@@ -124,7 +124,7 @@ async fn check(lease: &Lease, language: Option<&str>, translate: bool) -> Result
     }
     match language.filter(|&code| !known.iter().any(|known| known == code)) {
         Some(code) => {
-            let code = shortened(&code);
+            let code = shortened(code);
             let message = format!("language: model \"{id}\" does not know \"{code}\"; it knows {}", known.join(", "));
             Err(ApiError::invalid("language", message))
         }

@@ -142,7 +142,7 @@ impl FromForm for AudioRequest {
             "word" => Ok(Granularity::Word),
             "segment" => Ok(Granularity::Segment),
             other => {
-                let other = shortened(&other);
+                let other = shortened(other);
                 let message = format!("timestamp_granularities: \"{other}\"; known are word and segment");
                 Err(ApiError::invalid("timestamp_granularities", message))
             }

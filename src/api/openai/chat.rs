@@ -214,7 +214,7 @@ fn truncates(request: &ChatRequest) -> Result<bool, ApiError> {
         None | Some("disabled") => Ok(false),
         Some("auto") => Ok(true),
         Some(other) => {
-            let other = shortened(&other);
+            let other = shortened(other);
             let message = format!("truncation is \"{other}\"; known are auto and disabled");
             Err(ApiError::invalid("truncation", message))
         }
@@ -297,7 +297,7 @@ fn part_text(index: usize, at: usize, part: &ContentPart) -> Result<String, ApiE
             return Err(ApiError::unsupported(place, message));
         }
         other => {
-            let other = shortened(&other);
+            let other = shortened(other);
             let message = format!("{place}.type is \"{other}\"; known are text, image_url and refusal");
             return Err(ApiError::invalid(format!("{place}.type"), message));
         }

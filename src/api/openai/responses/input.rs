@@ -107,7 +107,7 @@ impl Dialogue {
             Some("developer") => ChatRole::Developer,
             None => return Err(ApiError::invalid(format!("{place}.role"), format!("{place}.role is missing"))),
             Some(other) => {
-                let other = shortened(&other);
+                let other = shortened(other);
                 let message = format!("{place}.role is \"{other}\"; known are user, assistant, system and developer");
                 return Err(ApiError::invalid(format!("{place}.role"), message));
             }
@@ -221,7 +221,7 @@ fn one_part(place: &str, part: InputPart) -> Result<ContentPart, ApiError> {
             Err(ApiError::unsupported(place, message))
         }
         other => {
-            let other = shortened(&other);
+            let other = shortened(other);
             let message =
                 format!("{place}.type is \"{other}\"; known are input_text, output_text, refusal and input_image");
             Err(ApiError::invalid(format!("{place}.type"), message))

@@ -29,7 +29,7 @@ impl Page {
             None | Some("desc") => true,
             Some("asc") => false,
             Some(other) => {
-                let other = shortened(&other);
+                let other = shortened(other);
                 return Err(ApiError::invalid("order", format!("order is \"{other}\"; known are asc and desc")));
             }
         };

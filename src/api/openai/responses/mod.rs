@@ -256,7 +256,7 @@ impl ResponsesApi {
 impl ResponsesApi {
     /// The answer that a response is.
     async fn find(&self, id: &str) -> Result<Message, ApiError> {
-        let shown = shortened(&id);
+        let shown = shortened(id);
         let unknown = ApiError::new(404, "response_not_found", format!("Response with id '{shown}' not found."));
         match self.0.conversations.find(ids::message_of(id)).await {
             Ok(message) if stored::is_response(&message) => Ok(message),
