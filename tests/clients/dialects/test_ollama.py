@@ -69,7 +69,7 @@ def test_tools(llama):
 
 
 def test_an_object(llama):
-    class City(pydantic.BaseModel):
+    class City(pydantic.BaseModel, extra="forbid"):
         name: str = pydantic.Field(max_length=20)
         rivers: int = pydantic.Field(ge=0, le=9)
 
