@@ -1,6 +1,7 @@
 """Ollama's API with its Python client."""
 
 import ollama
+import pydantic
 import pytest
 
 PIECES = "Hello from the echo engine: one, two, three."
@@ -65,6 +66,18 @@ def test_tools(llama):
         model="echo-tools", messages=[*question, answer.message, result], tools=[get_weather], options=OPTIONS,
     )
     assert end.message.content == "The weather in Zurich is sunny." and not end.message.tool_calls
+
+
+def test_an_object(llama):
+    class City(pydantic.BaseModel, extra="forbid"):
+        name: str = pydantic.Field(max_length=20)
+        rivers: int = pydantic.Field(ge=0, le=9)
+
+    fields = {"format": City.model_json_schema(), "options": {**OPTIONS, "num_predict": 400}}
+    answer = ask(llama, **fields).message.content
+    City.model_validate_json(answer)
+    assert "".join(part.message.content for part in ask(llama, stream=True, **fields)) == answer
+    assert ask(llama, '{"a": 1}', model="echo", format="json").message.content == '{"a": 1}'
 
 
 def test_models(llama):

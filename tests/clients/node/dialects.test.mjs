@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createAnthropic } from "@ai-sdk/anthropic";
-import { APICallError, generateText, jsonSchema, streamText, tool } from "ai";
+import { APICallError, generateObject, generateText, jsonSchema, stepCountIs, streamObject, streamText, tool } from "ai";
 import { Ollama } from "ollama";
 
 import { PIECES, all, url, user } from "./support.mjs";
@@ -40,6 +40,35 @@ test("tools", async () => {
   assert.deepEqual((await streamed.toolCalls).map((call) => call.input), [{ city: "Zurich" }]);
 });
 
+test("a round with a result", async () => {
+  const fields = { model: claude("echo-tools"), tools: { get_weather: weather }, stopWhen: stepCountIs(2) };
+  const { text, steps } = await generateText(ask(fields));
+  assert.equal(text, "The weather in Zurich is sunny.");
+  assert.deepEqual(steps[0].toolResults.map((result) => result.output), ["sunny in Zurich"]);
+});
+
+// An object that even a model that would talk can fill, and fill soon.
+const city = {
+  type: "object",
+  properties: { name: { type: "string", maxLength: 20 }, rivers: { type: "integer", minimum: 0, maximum: 9 } },
+  required: ["name", "rivers"],
+  additionalProperties: false,
+};
+
+test("an object, whole and streamed", async () => {
+  const fields = { schema: jsonSchema(city), maxOutputTokens: 400 };
+  const { object } = await generateObject(ask(fields));
+  assert.deepEqual(Object.keys(object), ["name", "rivers"]);
+  const streamed = streamObject(ask(fields));
+  assert.deepEqual((await all(streamed.partialObjectStream)).at(-1), object);
+  assert.deepEqual(await streamed.object, object);
+});
+
+test("the built-in model", async () => {
+  const { text } = await generateText(ask({ model: claude("tern-guide"), prompt: "What is Tern?", maxOutputTokens: 200 }));
+  assert.match(text, /Tern/);
+});
+
 test("errors", async () => {
   const refused = (request, status, words) =>
     assert.rejects(request, (error) => {
@@ -70,6 +99,32 @@ test("ollama: tools", async () => {
   const tools = [{ type: "function", function: { name: "get_weather", description: "The weather of a city.", parameters } }];
   const { message } = await llama.chat({ model: "echo-tools", messages: user("Weather?"), tools, options });
   assert.deepEqual(message.tool_calls[0].function.arguments, { city: "Zurich" });
+  const parts = await all(await llama.chat({ model: "echo-tools", messages: user("Weather?"), tools, options, stream: true }));
+  const calls = parts.flatMap((part) => part.message.tool_calls ?? []);
+  assert.deepEqual(calls.map((call) => call.function.arguments), [{ city: "Zurich" }]);
+  const result = { role: "tool", tool_name: "get_weather", content: "sunny" };
+  const answer = await llama.chat({ model: "echo-tools", messages: [...user("Weather?"), message, result], tools, options });
+  assert.equal(answer.message.content, "The weather in Zurich is sunny.");
+});
+
+test("ollama: thinking", async () => {
+  const { message } = await llama.chat({ model: "echo-reasoning", messages: user("2 + 2?"), think: true, options });
+  assert.deepEqual([message.content, message.thinking.trim()], ["The answer is 4.", "The user wants a sum: 2 + 2."]);
+});
+
+test("ollama: an object, whole and streamed", async () => {
+  const fields = { model: "echo-pieces", messages: user("hi"), format: city, options: { ...options, num_predict: 400 } };
+  const { message } = await llama.chat(fields);
+  assert.deepEqual(Object.keys(JSON.parse(message.content)), ["name", "rivers"]);
+  const parts = await all(await llama.chat({ ...fields, stream: true }));
+  assert.equal(parts.map((part) => part.message.content).join(""), message.content);
+  const told = await llama.generate({ model: "echo", prompt: '{"a": 1}', format: "json", options });
+  assert.deepEqual(JSON.parse(told.response), { a: 1 });
+});
+
+test("ollama: the built-in model", async () => {
+  const fields = { model: "tern-guide", messages: user("What is Tern?"), options: { ...options, num_predict: 200 } };
+  assert.match((await llama.chat(fields)).message.content, /Tern/);
 });
 
 test("ollama: texts, vectors, models, the version", async () => {

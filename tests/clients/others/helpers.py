@@ -15,8 +15,8 @@ TOOL = {
 }
 
 
-class City(BaseModel):
-    """A city. Its bounds let a model that would talk for ever fill it."""
+class City(BaseModel, extra="forbid"):
+    """A city. It is closed and has bounds, so that a model that would talk for ever can fill it."""
 
     name: str = Field(max_length=20)
     rivers: int = Field(ge=0, le=9)
