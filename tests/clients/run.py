@@ -28,8 +28,6 @@ VENV = support.ROOT / ".venv"
 PYTEST = [
     "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "verbosity_assertions=2", "--rootdir", str(HERE),
 ]
-
-
 # The same requests in every run, of each kind that the description allows or forbids. Nothing is asked of the network.
 SCHEMATHESIS = [
     "--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1", "--generation-deterministic",
