@@ -15,9 +15,9 @@ export interface paths {
         put?: never;
         /**
          * Create a chat completion
-         * @description Answers a dialogue. With `stream: true` the answer arrives as server-sent events, each a `chat.completion.chunk`,
-         *     and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is complete; try
-         *     `curl -N` instead.)
+         * @description Answers a dialogue. With `stream: true` the answer arrives as server-sent events, each a
+         *     `chat.completion.chunk`, and ends with the literal `data: [DONE]`. (Swagger UI shows a stream only when it is
+         *     complete; try `curl -N` instead.)
          */
         post: operations["createChatCompletion"];
         delete?: never;
@@ -57,10 +57,10 @@ export interface paths {
         put?: never;
         /**
          * Create a response
-         * @description Answers, as `POST /v1/chat/completions` does, in OpenAI's newer dialect. Unless `store` is false, what is said and
-         *     the answer are kept as a conversation, which the page and `/api/conversations` show, and `previous_response_id` goes
-         *     on behind any answer there. A client that leaves ends its response, which keeps what it has; with `background: true` it
-         *     goes on.
+         * @description Answers, as `POST /v1/chat/completions` does, in OpenAI's newer dialect. Unless `store` is false, what is said
+         *     and the answer are kept as a conversation, which the page and `/api/conversations` show, and
+         *     `previous_response_id` goes on behind any answer there. A client that leaves ends its response, which keeps what
+         *     it has; with `background: true` it goes on.
          */
         post: operations["createResponse"];
         delete?: never;
@@ -80,7 +80,8 @@ export interface paths {
         put?: never;
         /**
          * Count the tokens of a response's input
-         * @description Takes the same body, and says how many tokens the model would be given, without running it.
+         * @description Takes the same body, and says how many tokens the model would be given, without running it: with `truncation:
+         *     "auto"` those of what is left.
          */
         post: operations["countInputTokens"];
         delete?: never;
@@ -98,9 +99,9 @@ export interface paths {
         };
         /**
          * Get a response
-         * @description As far as it is. With `stream=true` its events, from the beginning or from behind `starting_after`: those that came
-         *     already at once, the others as they come. The events of a response that ended more than five minutes ago are made
-         *     anew from what is kept, each item in one piece. The last event has everything, and is always sent.
+         * @description As far as it is. With `stream=true` its events, from the beginning or from behind `starting_after`: those that
+         *     came already at once, the others as they come. The events of a response that ended more than five minutes ago
+         *     are made anew from what is kept, each item in one piece. The last event has everything, and is always sent.
          */
         get: operations["getResponse"];
         put?: never;
@@ -189,7 +190,8 @@ export interface paths {
         /**
          * Create embeddings
          * @description Gives each text a vector of length one; texts of like meaning get vectors of like direction. Needs an embedding
-         *     model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words only.
+         *     model: a GGUF file or a folder of one, or `echo-embed`, which `tern serve --echo` lists and which compares words
+         *     only.
          */
         post: operations["createEmbedding"];
         delete?: never;
@@ -227,7 +229,8 @@ export interface paths {
         };
         /**
          * Show a tokenizer
-         * @description For clients that count tokens as this model does: evaluation harnesses, say. Loads the model if it is not in memory.
+         * @description For clients that count tokens as this model does: evaluation harnesses, say. Loads the model if it is not in
+         *     memory.
          */
         get: operations["tokenizerInfo"];
         put?: never;
@@ -264,8 +267,8 @@ export interface paths {
         };
         /**
          * List the models
-         * @description Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of them
-         *     (`--alias`), with `alias_of`. Clients of Anthropic, which send `anthropic-version`, get it in its shape.
+         * @description Every model this server can run, in memory or not: the first request loads it. Behind them stand other names of
+         *     them (`--alias`), with `alias_of`. Clients of Anthropic, which send `anthropic-version`, get it in its shape.
          */
         get: operations["listModels"];
         put?: never;
@@ -389,8 +392,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a model
-         * @description Takes it out of memory and removes its files from the models folder or the cache of the hub. Refused for built-in
-         *     models and those named with `--model`, and, unless `force` ends its requests, while it answers.
+         * @description Takes it out of memory and removes its files from the models folder or the cache of the hub. Refused for
+         *     built-in models and those named with `--model`, and, unless `force` ends its requests, while it answers.
          */
         delete: operations["deleteModel"];
         options?: never;
@@ -544,9 +547,9 @@ export interface paths {
         put?: never;
         /**
          * Send a message and follow its answer
-         * @description The message is stored, then answered; the answer goes on, and is stored, also when the connection ends. Join it again
-         *     with `GET .../messages/{message}/events`, end it with `POST .../messages/{message}/stop`. What can be known to be
-         *     wrong is refused before anything is stored.
+         * @description The message is stored, then answered; the answer goes on, and is stored, also when the connection ends. Join it
+         *     again with `GET .../messages/{message}/events`, end it with `POST .../messages/{message}/stop`. What can be
+         *     known to be wrong is refused before anything is stored.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -604,8 +607,8 @@ export interface paths {
         };
         /**
          * Follow an answer
-         * @description From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first, texts
-         *     perhaps in larger pieces. Of an answer that ended more than five minutes ago there is only the `end`.
+         * @description From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first,
+         *     texts perhaps in larger pieces. Of an answer that ended more than five minutes ago there is only the `end`.
          */
         get: operations["followMessage"];
         put?: never;
@@ -702,9 +705,9 @@ export interface paths {
         put?: never;
         /**
          * Import conversations
-         * @description Takes an export of this server (JSON), of ChatGPT (`conversations.json`) or of Open WebUI; which it is, is seen by its
-         *     shape. What is here already is imported again, under new ids. A file may have 256 MiB, also where the server takes
-         *     smaller bodies only.
+         * @description Takes an export of this server (JSON), of ChatGPT (`conversations.json`) or of Open WebUI; which it is, is seen
+         *     by its shape. What is here already is imported again, under new ids. A file may have 256 MiB, also where the
+         *     server takes smaller bodies only.
          */
         post: operations["importConversations"];
         delete?: never;
@@ -760,7 +763,8 @@ export interface paths {
         /**
          * Read the text of an image
          * @description The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is read and kept
-         *     nowhere. Lines come in reading order; corners are pixels of the image as it was sent, turned by its EXIF orientation.
+         *     nowhere. Lines come in reading order; corners are pixels of the image as it was sent, turned by its EXIF
+         *     orientation.
          */
         post: operations["readImage"];
         delete?: never;
@@ -780,8 +784,8 @@ export interface paths {
         put?: never;
         /**
          * Describe an image, or answer a question about it
-         * @description The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is looked at and kept
-         *     nowhere.
+         * @description The image comes as `file` in a form, or as a data URL in JSON. It is held in memory while it is looked at and
+         *     kept nowhere.
          */
         post: operations["captionImage"];
         delete?: never;
@@ -802,8 +806,9 @@ export interface paths {
         /**
          * Turn speech into text
          * @description `json` and `verbose_json` are answered as JSON, `text`, `srt` and `vtt` as text, and with `stream` come events:
-         *     `transcript.text.delta` for each segment, then `transcript.text.done`. With `verbose_json` a `transcript.text.segment`
-         *     follows each delta, and the last event has what the answer in one piece would have. The recording is held in memory and kept nowhere.
+         *     `transcript.text.delta` for each segment, then `transcript.text.done`. With `verbose_json` a
+         *     `transcript.text.segment` follows each delta, and the last event has what the answer in one piece would have.
+         *     The recording is held in memory and kept nowhere.
          */
         post: operations["createTranscription"];
         delete?: never;
@@ -843,8 +848,8 @@ export interface paths {
         put?: never;
         /**
          * Find names in texts
-         * @description People, organisations, places and other names, with their places in the text. Texts of any length: long ones are read in
-         *     windows that overlap.
+         * @description People, organisations, places and other names, with their places in the text. Texts of any length: long ones are
+         *     read in windows that overlap.
          */
         post: operations["findNames"];
         delete?: never;
@@ -884,8 +889,8 @@ export interface paths {
         put?: never;
         /**
          * Order documents by relevance
-         * @description Scores each document for the query with a cross-encoder. A pair that does not fit the model is an error with both
-         *     numbers; nothing is cut.
+         * @description Scores each document for the query with a cross-encoder. A pair that does not fit the model is an error with
+         *     both numbers; nothing is cut.
          */
         post: operations["rerank"];
         delete?: never;
@@ -1089,7 +1094,7 @@ export interface paths {
         };
         /**
          * List the models, as Ollama does
-         * @description Every model this server can run, in memory or not.
+         * @description Every model this server can run, in memory or not; with a key that is for some models, those.
          */
         get: operations["ollamaTags"];
         put?: never;
@@ -1199,7 +1204,8 @@ export interface paths {
          * @description Puts the same messages to every column, each model with its own template, and follows what comes of it. One cell
          *     at a time and one comparison at a time (unless `concurrent`); nothing else is done while a cell is timed. The
          *     comparison goes on, and is kept, also when the connection ends: join it again with `GET .../events`, end it with
-         *     `POST .../stop`. A column whose model does not exist or does not fit fails with the reason, and the others go on.
+         *     `POST .../stop`. A column whose model does not exist or does not fit fails with the reason, and the others go
+         *     on.
          */
         post: operations["compareModels"];
         delete?: never;
@@ -1282,8 +1288,8 @@ export interface paths {
         };
         /**
          * Follow a comparison
-         * @description From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first, of a
-         *     cell that has ended its result only. Of a comparison that ended more than ten minutes ago there are its
+         * @description From the beginning, or from behind the event `after` (or `Last-Event-ID`): what came meanwhile is given first,
+         *     of a cell that has ended its result only. Of a comparison that ended more than ten minutes ago there are its
          *     beginning and its end.
          */
         get: operations["followComparison"];
@@ -1415,9 +1421,9 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @description Counts of tokens, when it has ended. */
-            usage?: (components["schemas"]["TokenCounts"] & unknown) | null;
+            usage?: components["schemas"]["TokenCounts"] | (null);
             /** @description Times, when it has ended. */
-            timings?: (components["schemas"]["AnswerTimes"] & unknown) | null;
+            timings?: components["schemas"]["AnswerTimes"] | (null);
             /** @description What went wrong. */
             error?: string | null;
         };
@@ -1438,7 +1444,8 @@ export interface components {
         AnswerParameters: {
             /**
              * Format: double
-             * @description 0 always takes the most likely token; higher is more varied. 0 to 100; default 0.7, and 0 for the built-in model.
+             * @description 0 always takes the most likely token; higher is more varied. 0 to 100; default 0.7, and 0 for the built-in
+             *     model.
              */
             temperature?: number | null;
             /**
@@ -1482,7 +1489,7 @@ export interface components {
              */
             repeat_penalty?: number | null;
             /** @description Texts that end an answer. */
-            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            stop?: components["schemas"]["Strings"] | (null);
             /** @description Extra variables for the chat template, such as `{"enable_thinking": false}`. */
             chat_template_kwargs?: {
                 [key: string]: unknown;
@@ -1502,13 +1509,14 @@ export interface components {
             /** @description Model of this answer instead of the conversation's. */
             model?: string | null;
             /** @description Parameters of this answer, over the conversation's. */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
         };
         /**
          * AnswerStreamEvent
          * @description An event of an answer. `type` says which of the other fields it has:
          *
-         *     - `messages` comes first: `conversation`, and `messages` with the person's message (if it is new) and the answer, which
+         *     - `messages` comes first: `conversation`, and `messages` with the person's message (if it is new) and the answer,
+         *     which
          *     grows from here;
          *     - `state`: `state` and, of loading and computing the prompt, `share`;
          *     - `reasoning` and `text`: the next piece, in `text`;
@@ -1688,7 +1696,10 @@ export interface components {
         CaptionRequest: {
             /** @description Model id, as `GET /v1/models` lists them; without it one in memory, or the smallest that can do this. */
             model?: string | null;
-            /** @description The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50 megapixels. */
+            /**
+             * @description The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50
+             *     megapixels.
+             */
             image?: string | null;
             /** @description Words that the caption begins with, such as `a photo of`. */
             prompt?: string | null;
@@ -1814,8 +1825,8 @@ export interface components {
             warning?: string | null;
             /**
              * Format: double
-             * @description Loading the model, if this cell loaded it. Weights that are mapped are read when they are first used, which is in the
-             *     warm-up.
+             * @description Loading the model, if this cell loaded it. Weights that are mapped are read when they are first used, which is
+             *     in the warm-up.
              */
             load_ms?: number | null;
             /**
@@ -1835,7 +1846,8 @@ export interface components {
             prefill_ms?: number | null;
             /**
              * Format: double
-             * @description Prompt tokens that were computed, not taken from the cache, a second of `prefill_ms`. Null where fewer than 8 were.
+             * @description Prompt tokens that were computed, not taken from the cache, a second of `prefill_ms`. Null where fewer than 8
+             *     were.
              */
             prefill_per_second?: number | null;
             /**
@@ -1910,9 +1922,9 @@ export interface components {
             kv_bytes?: number | null;
             /**
              * Format: uint64
-             * @description Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models included:
-             *     `unload_between` makes it comparable, but for some megabytes that the allocator keeps of models that have left.
-             *     Linux only; null where columns run at once.
+             * @description Resident memory before the cell, and before its model was loaded. Of the whole process, all loaded models
+             *     included: `unload_between` makes it comparable, but for some megabytes that the allocator keeps of models that
+             *     have left. Linux only; null where columns run at once.
              */
             rss_before?: number | null;
             /**
@@ -1933,28 +1945,28 @@ export interface components {
             mean_logprob?: number | null;
             /**
              * Format: double
-             * @description `exp(-mean_logprob)`: between how many tokens the model wavered, so to speak. Compares only between models with the
-             *     same tokenizer.
+             * @description `exp(-mean_logprob)`: between how many tokens the model wavered, so to speak. Compares only between models with
+             *     the same tokenizer.
              */
             perplexity?: number | null;
             /**
              * Format: double
-             * @description Over the places of the reference's answer, read by both models: the share where both have the same likeliest token.
-             *     Null for the reference, and where the vocabularies differ.
+             * @description Over the places of the reference's answer, read by both models: the share where both have the same likeliest
+             *     token. Null for the reference, and where the vocabularies differ.
              */
             top1_agreement?: number | null;
             /**
              * Format: double
-             * @description Over the places of the reference's answer, read by both models: mean KL(reference || this model), in nats a token.
-             *     Computed over the tokens among the 20 likeliest of both (and the one written), everything else lumped into one
-             *     outcome: never more than the exact value. Null as `top1_agreement`.
+             * @description Over the places of the reference's answer, read by both models: mean KL(reference || this model), in nats a
+             *     token. Computed over the tokens among the 20 likeliest of both (and the one written), everything else lumped
+             *     into one outcome: never more than the exact value. Null as `top1_agreement`.
              */
             kl?: number | null;
             /**
              * Format: double
              * @description How alike this answer and the reference's are in meaning: the cosine of the angle between the vectors that an
-             *     embedding model gives them, 1 for the same direction. Reasoning does not count. Null for the reference, and without an
-             *     embedding model.
+             *     embedding model gives them, 1 for the same direction. Reasoning does not count. Null for the reference, and
+             *     without an embedding model.
              */
             similarity?: number | null;
             /** @description The embedding model whose vectors these are: figures compare within one model only. */
@@ -2026,7 +2038,7 @@ export interface components {
             /** @description `stop`, `length` (cut off, perhaps in a call), `tool_calls` or `function_call`. */
             finish_reason: string;
             /** @description Logprobs, when asked for. */
-            logprobs?: (components["schemas"]["ChatLogprobs"] & unknown) | null;
+            logprobs?: components["schemas"]["ChatLogprobs"] | (null);
         };
         /**
          * ChatChunk
@@ -2116,13 +2128,13 @@ export interface components {
             /** @description Who speaks. */
             role: components["schemas"]["ChatRole"] & unknown;
             /** @description What is said: a string, or parts; null beside tool calls. */
-            content?: (components["schemas"]["Content"] & unknown) | null;
+            content?: components["schemas"]["Content"] | (null);
             /** @description Name of the speaker or tool. */
             name?: string | null;
             /** @description Tool calls of an assistant. */
             tool_calls?: components["schemas"]["ChatToolCall"][] | null;
             /** @description A function call of an assistant, by its older name. */
-            function_call?: (components["schemas"]["ChatFunctionCall"] & unknown) | null;
+            function_call?: components["schemas"]["ChatFunctionCall"] | (null);
             /** @description Which call a tool message answers. */
             tool_call_id?: string | null;
             /** @description Reasoning that came before the content. */
@@ -2156,7 +2168,7 @@ export interface components {
             /** @description Send the answer as it is generated, as server-sent events. */
             stream?: boolean | null;
             /** @description Options of a stream. */
-            stream_options?: (components["schemas"]["StreamOptions"] & unknown) | null;
+            stream_options?: components["schemas"]["StreamOptions"] | (null);
             /**
              * Format: uint32
              * @description Most tokens an answer may have, reasoning included. Default: up to the context length.
@@ -2173,7 +2185,7 @@ export interface components {
              */
             n?: number | null;
             /** @description Texts that end an answer. */
-            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            stop?: components["schemas"]["Strings"] | (null);
             /**
              * Format: double
              * @description 0 always takes the most likely token; higher is more varied. Default 1.
@@ -2250,13 +2262,13 @@ export interface components {
             /** @description Send `timings` with every chunk (streams only). */
             timings_per_token?: boolean | null;
             /**
-             * @description What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
-             *     "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be. The
-             *     model is also told: the schema stands in the system message.
+             * @description What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`,
+             *     `{"type": "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the
+             *     path of what cannot be. The model is also told: the schema stands in the system message.
              */
-            response_format?: (components["schemas"]["ResponseFormat"] & unknown) | null;
+            response_format?: components["schemas"]["ResponseFormat"] | (null);
             /** @description A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given. */
-            grammar?: (components["schemas"]["GrammarInput"] & unknown) | null;
+            grammar?: components["schemas"]["GrammarInput"] | (null);
             /** @description A JSON schema for the answer, as llama.cpp takes it. */
             json_schema?: unknown;
             /** @description A regular expression (Rust's syntax) for the whole answer. */
@@ -2270,11 +2282,11 @@ export interface components {
             /** @description vLLM's name of `grammar`. */
             guided_grammar?: string | null;
             /** @description The same in vLLM's newer way. */
-            structured_outputs?: (components["schemas"]["StructuredOutputs"] & unknown) | null;
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | (null);
             /**
-             * @description Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters", "strict"}}`,
-             *     128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that cannot be
-             *     enforced is refused with `strict`; without it the arguments are any JSON object.
+             * @description Functions that the model may call: `{"type": "function", "function": {"name", "description", "parameters",
+             *     "strict"}}`, 128 at most. The arguments of a call are valid under the JSON schema in `parameters`. A schema that
+             *     cannot be enforced is refused with `strict`; without it the arguments are any JSON object.
              */
             tools?: unknown[] | null;
             /**
@@ -2290,9 +2302,9 @@ export interface components {
             /** @description The older name of `tool_choice`: `"auto"`, `"none"` or `{"name": ...}`. */
             function_call?: unknown;
             /**
-             * @description What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest turns,
-             *     never instructions nor the last message of the person. How many messages went is in `truncated_messages` of the answer
-             *     (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
+             * @description What happens to a dialogue that does not fit: `disabled`, the default, refuses it; `auto` leaves out its oldest
+             *     turns, never instructions nor the last message of the person. How many messages went is in `truncated_messages`
+             *     of the answer (of a stream, of the chunks with `finish_reason`) and in the header `x-truncated-messages`.
              */
             truncation?: string | null;
             /**
@@ -2319,7 +2331,7 @@ export interface components {
              */
             thinking_budget?: number | null;
             /** @description The same two in one object. */
-            reasoning?: (components["schemas"]["ReasoningOptions"] & unknown) | null;
+            reasoning?: components["schemas"]["ReasoningOptions"] | (null);
             /** @description Accepted and named in `x-ignored-params`. */
             verbosity?: unknown;
             /** @description Accepted and named in `x-ignored-params`. */
@@ -2401,7 +2413,7 @@ export interface components {
             /** @description Null until the answer's last chunk. */
             finish_reason?: string | null;
             /** @description Logprobs, when asked for. */
-            logprobs?: (components["schemas"]["ChatLogprobs"] & unknown) | null;
+            logprobs?: components["schemas"]["ChatLogprobs"] | (null);
         };
         /**
          * ChunkDelta
@@ -2469,9 +2481,9 @@ export interface components {
             /** @description Of the cells' `completion_tokens`. */
             completion_tokens: components["schemas"]["CompareStatistic"] & unknown;
             /**
-             * @description Names of the figures in which this column is better than every other one, beyond noise: by a paired t-test at 5 % on
-             *     the logarithms of the ratios, cells of the same prompt and repetition being pairs. Where there is a single pair, a
-             *     difference of more than 10 % counts. Never `completion_tokens`: longer is not better.
+             * @description Names of the figures in which this column is better than every other one, beyond noise: by a paired t-test at 5
+             *     % on the logarithms of the ratios, cells of the same prompt and repetition being pairs. Where there is a single
+             *     pair, a difference of more than 10 % counts. Never `completion_tokens`: longer is not better.
              */
             best: string[];
         };
@@ -2505,7 +2517,7 @@ export interface components {
             /** @description What the column is called. Default: the model's id. */
             label?: string | null;
             /** @description Parameters of this column, over the shared ones field by field. */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
         };
         /**
          * CompareJudgement
@@ -2545,8 +2557,8 @@ export interface components {
             /** @description How the system chooses the clock of the first processor (`performance`, `powersave`, ...). */
             governor?: string | null;
             /**
-             * @description Why the figures may be doubtful: other programs that keep more than a quarter of the processors busy, other requests
-             *     on this server.
+             * @description Why the figures may be doubtful: other programs that keep more than a quarter of the processors busy, other
+             *     requests on this server.
              */
             warning?: string | null;
         };
@@ -2594,25 +2606,26 @@ export interface components {
             /** @description 1 to 6 columns. */
             columns: components["schemas"]["CompareColumn"][];
             /**
-             * @description Parameters of all columns. Where nothing is said, other than in a chat: temperature 0, so that repetitions repeat the
-             *     answer and differ by the machine's noise alone; 512 tokens at most; and one seed for all, drawn once.
+             * @description Parameters of all columns. Where nothing is said, other than in a chat: temperature 0, so that repetitions
+             *     repeat the answer and differ by the machine's noise alone; 512 tokens at most; and one seed for all, drawn once.
              */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
             /** @description Default `sequential`. */
-            mode?: (components["schemas"]["CompareMode"] & unknown) | null;
+            mode?: components["schemas"]["CompareMode"] | (null);
             /**
              * Format: uint32
-             * @description How often each cell is run, 1 to 20. Default 1. Repetitions are whole passes over all prompts and columns, so that a
-             *     machine that grows warm or busy does so for all columns alike; each round begins one column further than the last.
+             * @description How often each cell is run, 1 to 20. Default 1. Repetitions are whole passes over all prompts and columns, so
+             *     that a machine that grows warm or busy does so for all columns alike; each round begins one column further than
+             *     the last.
              */
             repetitions?: number | null;
             /**
-             * @description Let a model say a few words, untimed, whenever another model ran before it: its weights are in memory then. Default
-             *     true.
+             * @description Let a model say a few words, untimed, whenever another model ran before it: its weights are in memory then.
+             *     Default true.
              */
             warmup?: boolean | null;
             /** @description Default `cold`. */
-            cache?: (components["schemas"]["CompareCache"] & unknown) | null;
+            cache?: components["schemas"]["CompareCache"] | (null);
             /**
              * @description Take all other models out of memory before a column runs, so that figures of memory compare. Default false. Only
              *     with `sequential`.
@@ -2626,8 +2639,8 @@ export interface components {
             /** @description What must hold for every answer; 50 at most. */
             assertions?: components["schemas"]["CompareAssertion"][] | null;
             /**
-             * @description Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`, `similarity`. Each text is read once more
-             *     by its model, untimed. Default true.
+             * @description Score the answers when all are there: `perplexity`, `top1_agreement`, `kl`, `similarity`. Each text is read once
+             *     more by its model, untimed. Default true.
              */
             quality?: boolean | null;
             /**
@@ -2660,7 +2673,8 @@ export interface components {
             mean?: number | null;
             /**
              * Format: double
-             * @description Sample standard deviation between repetitions of the same cell, pooled over prompts. Null when nothing was repeated.
+             * @description Sample standard deviation between repetitions of the same cell, pooled over prompts. Null when nothing was
+             *     repeated.
              */
             deviation?: number | null;
             /**
@@ -2674,7 +2688,8 @@ export interface components {
          * @description An event of a comparison. `type` says which of the other fields it has:
          *
          *     - `comparison` comes first: `comparison` as it begins;
-         *     - `cell`: `prompt`, `column`, `repetition`, `state`, `share` (of loading and prefill) and `position` (of a waiting cell).
+         *     - `cell`: `prompt`, `column`, `repetition`, `state`, `share` (of loading and prefill) and `position` (of a waiting
+         *     cell).
          *     Cells are announced as waiting when their round begins;
          *     - `reasoning` and `text`: the next piece of a cell, in `text`;
          *     - `result`: `result` of a cell. It comes again when the cell has been scored, and replaces the first;
@@ -2756,7 +2771,7 @@ export interface components {
             /** @description What was asked, with everything put in that was left out: it can be asked again exactly. */
             request: components["schemas"]["CompareRequest"] & unknown;
             /** @description What came of it; null in lists. */
-            results?: (components["schemas"]["CompareResults"] & unknown) | null;
+            results?: components["schemas"]["CompareResults"] | (null);
             /** @description What people think of it. */
             judgement: components["schemas"]["CompareJudgement"] & unknown;
         };
@@ -2780,7 +2795,7 @@ export interface components {
             /** @description A title. */
             title?: string | null;
             /** @description Votes and notes, all of them. */
-            judgement?: (components["schemas"]["CompareJudgement"] & unknown) | null;
+            judgement?: components["schemas"]["CompareJudgement"] | (null);
         };
         /**
          * @description A format of exports.
@@ -2836,11 +2851,11 @@ export interface components {
             /** @description Model id, as `GET /v1/models` lists them. */
             model?: string | null;
             /** @description What to continue: a text, several texts, token ids, or several lists of token ids. */
-            prompt?: (components["schemas"]["PromptInput"] & unknown) | null;
+            prompt?: components["schemas"]["PromptInput"] | (null);
             /** @description Send the text as it is generated, as server-sent events. */
             stream?: boolean | null;
             /** @description Options of a stream. */
-            stream_options?: (components["schemas"]["StreamOptions"] & unknown) | null;
+            stream_options?: components["schemas"]["StreamOptions"] | (null);
             /**
              * Format: uint32
              * @description Most tokens to generate; 0 with `echo` and `logprobs` scores the prompt. Default: up to the context length. Also
@@ -2867,7 +2882,7 @@ export interface components {
             /** @description Refused: text cannot be inserted. */
             suffix?: string | null;
             /** @description Texts that end an answer. */
-            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            stop?: components["schemas"]["Strings"] | (null);
             /**
              * Format: double
              * @description 0 always takes the most likely token; higher is more varied. Default 1.
@@ -2927,12 +2942,13 @@ export interface components {
             /** @description Whether a prompt's beginning may be taken from the cache. Default true. */
             cache_prompt?: boolean | null;
             /**
-             * @description What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`, `{"type":
-             *     "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the path of what cannot be.
+             * @description What the answer must look like: `{"type": "json_schema", "json_schema": {"name": "...", "schema": {...}}}`,
+             *     `{"type": "json_object"}` or `{"type": "text"}`. A schema that cannot be enforced whole is refused, with the
+             *     path of what cannot be.
              */
-            response_format?: (components["schemas"]["ResponseFormat"] & unknown) | null;
+            response_format?: components["schemas"]["ResponseFormat"] | (null);
             /** @description A grammar for the answer, in GBNF or Lark. Of this and the fields that follow at most one can be given. */
-            grammar?: (components["schemas"]["GrammarInput"] & unknown) | null;
+            grammar?: components["schemas"]["GrammarInput"] | (null);
             /** @description A JSON schema for the answer, as llama.cpp takes it. */
             json_schema?: unknown;
             /** @description A regular expression (Rust's syntax) for the whole answer. */
@@ -2946,7 +2962,7 @@ export interface components {
             /** @description vLLM's name of `grammar`. */
             guided_grammar?: string | null;
             /** @description The same in vLLM's newer way. */
-            structured_outputs?: (components["schemas"]["StructuredOutputs"] & unknown) | null;
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | (null);
             /** @description At most 16 pairs of texts, as for chats. Accepted and named in `x-ignored-params`: answers are not stored. */
             metadata?: unknown;
             /** @description Accepted and named in `x-ignored-params`. */
@@ -2986,7 +3002,7 @@ export interface components {
             /** @description Text of a `refusal` part. */
             refusal?: string | null;
             /** @description The image of an `image_url` part, for models that can see. */
-            image_url?: (components["schemas"]["ImageRef"] & unknown) | null;
+            image_url?: components["schemas"]["ImageRef"] | (null);
         };
         /**
          * ContinueRequest
@@ -2999,7 +3015,7 @@ export interface components {
          */
         ContinueRequest: {
             /** @description Parameters over those the answer was begun with. */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
         };
         /**
          * Conversation
@@ -3066,7 +3082,7 @@ export interface components {
             /** @description Model of the next answer; null takes it away. */
             model?: string | null;
             /** @description Parameters of the next answer, all of them. */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
             /** @description The last message of the branch to be shown. */
             current?: string | null;
         };
@@ -3236,9 +3252,9 @@ export interface components {
             /** @description Model id, as `GET /v1/models` lists them. */
             model?: string | null;
             /** @description What to embed: a text, several texts, or token ids of this very model (see `POST /v1/tokenize`). */
-            input?: (components["schemas"]["EmbeddingInput"] & unknown) | null;
+            input?: components["schemas"]["EmbeddingInput"] | (null);
             /** @description `float` or `base64`. */
-            encoding_format?: (components["schemas"]["EncodingFormat"] & unknown) | null;
+            encoding_format?: components["schemas"]["EncodingFormat"] | (null);
             /**
              * Format: uint32
              * @description Cut vectors to so many dimensions and normalise them again; refused for models that were not trained for it.
@@ -3350,8 +3366,8 @@ export interface components {
         };
         /**
          * InputItem
-         * @description An item of the input. `type` says which of the other fields it has: `message` (also without a type), `function_call`,
-         *     `function_call_output`, `reasoning` or `item_reference`. Items of other types are skipped.
+         * @description An item of the input. `type` says which of the other fields it has: `message` (also without a type),
+         *     `function_call`, `function_call_output`, `reasoning` or `item_reference`. Items of other types are skipped.
          */
         InputItem: {
             /** @description What it is. */
@@ -3361,9 +3377,9 @@ export interface components {
             /** @description Of a message: `user`, `assistant`, `system` or `developer`. */
             role?: string | null;
             /** @description Of a message what is said; of reasoning, what was thought. */
-            content?: (components["schemas"]["ItemContent"] & unknown) | null;
+            content?: components["schemas"]["ItemContent"] | (null);
             /** @description Of reasoning: its summary, which counts where there is no content. */
-            summary?: (components["schemas"]["ItemContent"] & unknown) | null;
+            summary?: components["schemas"]["ItemContent"] | (null);
             /** @description Of a call of a function and its output: what connects them. */
             call_id?: string | null;
             /** @description Of a call: the function. */
@@ -3371,7 +3387,7 @@ export interface components {
             /** @description Of a call: its arguments as JSON text. */
             arguments?: string | null;
             /** @description Of the output of a call: a text, or parts. */
-            output?: (components["schemas"]["ItemContent"] & unknown) | null;
+            output?: components["schemas"]["ItemContent"] | (null);
             /** @description How far it is. */
             status?: string | null;
         };
@@ -3483,9 +3499,9 @@ export interface components {
              */
             completion_tokens: number;
             /** @description Its limit of requests a minute; null where it has none. */
-            requests_per_minute?: (components["schemas"]["LimitState"] & unknown) | null;
+            requests_per_minute?: components["schemas"]["LimitState"] | (null);
             /** @description Its limit of tokens a minute; null where it has none. */
-            tokens_per_minute?: (components["schemas"]["LimitState"] & unknown) | null;
+            tokens_per_minute?: components["schemas"]["LimitState"] | (null);
         };
         /**
          * KeysUsage
@@ -3570,7 +3586,7 @@ export interface components {
             /** @description How far it is. */
             status: components["schemas"]["MessageStatus"] & unknown;
             /** @description Of an answer: what made it. */
-            answer?: (components["schemas"]["Answer"] & unknown) | null;
+            answer?: components["schemas"]["Answer"] | (null);
             /** @description Of an answer to a program: the tools it calls. */
             tool_calls: components["schemas"]["ToolCall"][];
             /** @description Of the result of a tool: which call it answers. */
@@ -3658,7 +3674,7 @@ export interface components {
             /** @description Text of a `text` block. */
             text?: string | null;
             /** @description Where the image of an `image` block is. */
-            source?: (components["schemas"]["MessagesSource"] & unknown) | null;
+            source?: components["schemas"]["MessagesSource"] | (null);
             /** @description Id of a `tool_use` block. */
             id?: string | null;
             /** @description The tool of a `tool_use` block. */
@@ -3668,7 +3684,7 @@ export interface components {
             /** @description Which call a `tool_result` block answers. */
             tool_use_id?: string | null;
             /** @description What the tool of a `tool_result` block gave: a string, or blocks of text and images. */
-            content?: (components["schemas"]["MessagesContent"] & unknown) | null;
+            content?: components["schemas"]["MessagesContent"] | (null);
             /** @description Whether the tool failed. */
             is_error?: boolean | null;
             /** @description What a `thinking` block says. */
@@ -3777,7 +3793,7 @@ export interface components {
             /** @description `low`, `medium`, `high`, `xhigh` or `max`. */
             effort?: string | null;
             /** @description The form. */
-            format?: (components["schemas"]["MessagesFormat"] & unknown) | null;
+            format?: components["schemas"]["MessagesFormat"] | (null);
         };
         /**
          * MessagesOutputTokens
@@ -3816,7 +3832,7 @@ export interface components {
              */
             max_tokens?: number | null;
             /** @description Instructions: a string, or blocks of text. */
-            system?: (components["schemas"]["MessagesContent"] & unknown) | null;
+            system?: components["schemas"]["MessagesContent"] | (null);
             /** @description Send the answer as it is generated, as server-sent events. */
             stream?: boolean | null;
             /** @description Texts that end the answer. */
@@ -3842,13 +3858,13 @@ export interface components {
              */
             tools?: components["schemas"]["MessagesTool"][] | null;
             /** @description Whether tools may or must be called. */
-            tool_choice?: (components["schemas"]["MessagesToolChoice"] & unknown) | null;
+            tool_choice?: components["schemas"]["MessagesToolChoice"] | (null);
             /** @description How much the model may think before it answers. */
-            thinking?: (components["schemas"]["MessagesThinking"] & unknown) | null;
+            thinking?: components["schemas"]["MessagesThinking"] | (null);
             /** @description The form of the answer, and how much effort it is worth. */
-            output_config?: (components["schemas"]["MessagesOutput"] & unknown) | null;
+            output_config?: components["schemas"]["MessagesOutput"] | (null);
             /** @description The form of the answer, by its older place. */
-            output_format?: (components["schemas"]["MessagesFormat"] & unknown) | null;
+            output_format?: components["schemas"]["MessagesFormat"] | (null);
             /** @description Accepted; nothing is kept about users. */
             metadata?: unknown;
             /** @description Accepted: what prompts have in common is found without it. */
@@ -4174,9 +4190,9 @@ export interface components {
             /** @description Model id, as `GET /v1/models` lists them. Without: a loaded one that can, or the smallest. */
             model?: string | null;
             /** @description A text of any length, or several. */
-            input?: (components["schemas"]["NerInput"] & unknown) | null;
+            input?: components["schemas"]["NerInput"] | (null);
             /** @description `simple`, `first`, `average` or `max`, as in transformers. Default `simple`. */
-            aggregation_strategy?: (components["schemas"]["AggregationStrategy"] & unknown) | null;
+            aggregation_strategy?: components["schemas"]["AggregationStrategy"] | (null);
             /**
              * Format: double
              * @description Leave out names with a lower score, 0 to 1.
@@ -4230,7 +4246,7 @@ export interface components {
             /** @description Model of its answers. */
             model?: string | null;
             /** @description Parameters of its answers. */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
         };
         /**
          * OcrBox
@@ -4304,17 +4320,20 @@ export interface components {
         OcrRequest: {
             /** @description Model id; without it one in memory, or the smallest that can do this: most often `tesseract`. */
             model?: string | null;
-            /** @description The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50 megapixels. */
+            /**
+             * @description The image as a data URL: `data:image/png;base64,...`. PNG, JPEG, WebP, GIF, TIFF and BMP; up to 20 MiB and 50
+             *     megapixels.
+             */
             image?: string | null;
             /**
-             * @description Languages on the page as the engine names them, likeliest first: `eng`, `eng+deu` or an array. `GET /api/ocr` lists
-             *     those that are installed. Default: English, where it is installed.
+             * @description Languages on the page as the engine names them, likeliest first: `eng`, `eng+deu` or an array. `GET /api/ocr`
+             *     lists those that are installed. Default: English, where it is installed.
              */
-            language?: (components["schemas"]["OcrLanguages"] & unknown) | null;
+            language?: components["schemas"]["OcrLanguages"] | (null);
             /** @description Find out whether the page lies on its side or upside down, and read it upright. Default false. */
             detect_orientation?: boolean | null;
             /** @description What is on the page. Default `page`. */
-            layout?: (components["schemas"]["OcrLayout"] & unknown) | null;
+            layout?: components["schemas"]["OcrLayout"] | (null);
         };
         /**
          * OcrResult
@@ -4337,8 +4356,8 @@ export interface components {
             height: number;
             /**
              * Format: uint16
-             * @description Degrees (0, 90, 180, 270) by which the image was turned clockwise to be read; null when that was not asked for, or could
-             *     not be told.
+             * @description Degrees (0, 90, 180, 270) by which the image was turned clockwise to be read; null when that was not asked for,
+             *     or could not be told.
              */
             rotation?: number | null;
             /** @description In reading order. */
@@ -4468,14 +4487,14 @@ export interface components {
             /** @description `"json"`, or a JSON schema that the answer follows. */
             format?: unknown;
             /** @description Settings of the generation. */
-            options?: (components["schemas"]["OllamaOptions"] & unknown) | null;
+            options?: components["schemas"]["OllamaOptions"] | (null);
             /** @description Functions that the model may call, in OpenAI's shape. */
             tools?: unknown[] | null;
             /** @description Whether the model thinks before it answers, or how much: `low`, `medium`, `high`. */
-            think?: (components["schemas"]["OllamaThink"] & unknown) | null;
+            think?: components["schemas"]["OllamaThink"] | (null);
             /**
-             * @description 0 unloads the model behind the answer. Other times are accepted and named in `x-ignored-params`: models stay as
-             *     long as `tern serve --keep-alive` says.
+             * @description 0 unloads the model behind the answer, where a key is needed with one of the scope admin. Other times are
+             *     accepted and named in `x-ignored-params`: models stay as long as `tern serve --keep-alive` says.
              */
             keep_alive?: unknown;
             /** @description Accepted and named in `x-ignored-params`. */
@@ -4532,7 +4551,7 @@ export interface components {
             /** @description Model id, as `GET /api/tags` lists them, with or without `:latest`. */
             model?: string | null;
             /** @description A text, or several. */
-            input?: (components["schemas"]["Strings"] & unknown) | null;
+            input?: components["schemas"]["Strings"] | (null);
             /** @description Cut a text that does not fit the model to what fits. Default false: it is an error with both numbers. */
             truncate?: boolean | null;
             /**
@@ -4599,10 +4618,13 @@ export interface components {
             /** @description `"json"`, or a JSON schema that the answer follows. */
             format?: unknown;
             /** @description Settings of the generation. */
-            options?: (components["schemas"]["OllamaOptions"] & unknown) | null;
+            options?: components["schemas"]["OllamaOptions"] | (null);
             /** @description Whether the model thinks before it answers, or how much: `low`, `medium`, `high`. */
-            think?: (components["schemas"]["OllamaThink"] & unknown) | null;
-            /** @description 0 unloads the model behind the answer. Other times are accepted and named in `x-ignored-params`. */
+            think?: components["schemas"]["OllamaThink"] | (null);
+            /**
+             * @description 0 unloads the model behind the answer, where a key is needed with one of the scope admin. Other times are
+             *     accepted and named in `x-ignored-params`.
+             */
             keep_alive?: unknown;
             /** @description Accepted and named in `x-ignored-params`: send the dialogue to `POST /api/chat`. */
             context?: unknown;
@@ -4700,7 +4722,7 @@ export interface components {
              */
             num_predict?: number | null;
             /** @description Texts that end the answer. */
-            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            stop?: components["schemas"]["Strings"] | (null);
             /**
              * Format: double
              * @description Makes tokens seen lately less likely. Default 1: off.
@@ -5125,8 +5147,8 @@ export interface components {
             /** @description `none`, `minimal`, `low`, `medium`, `high` or `xhigh`. */
             effort?: string | null;
             /**
-             * @description With any value (`auto`, `concise`, `detailed`) the thoughts are sent as the summary, which is where some clients look
-             *     for them; without one as `reasoning_text`. They are the same.
+             * @description With any value (`auto`, `concise`, `detailed`) the thoughts are sent as the summary, which is where some clients
+             *     look for them; without one as `reasoning_text`. They are the same.
              */
             summary?: string | null;
         };
@@ -5309,8 +5331,8 @@ export interface components {
          * ResponseEvent
          * @description An event of a response, in the order of a life: `response.created`, `response.in_progress`; for each item
          *     `response.output_item.added`, its parts and their deltas, `response.output_item.done`; at last `response.completed`,
-         *     `response.incomplete` or `response.failed`. `type` says which of the other fields it has, and is the event's name in the
-         *     stream as well.
+         *     `response.incomplete` or `response.failed`. `type` says which of the other fields it has, and is the event's name in
+         *     the stream as well.
          */
         ResponseEvent: {
             /** @description What happened. */
@@ -5362,7 +5384,7 @@ export interface components {
             /** @description `text`: any form. `json_object`: any JSON object. `json_schema`: JSON that is valid under a schema. */
             type: components["schemas"]["FormatKind"] & unknown;
             /** @description The schema of `json_schema`. */
-            json_schema?: (components["schemas"]["JsonSchemaFormat"] & unknown) | null;
+            json_schema?: components["schemas"]["JsonSchemaFormat"] | (null);
             /** @description A schema for `json_object`, as llama.cpp takes it; also for `json_schema`, instead of the field above. */
             schema?: unknown;
         };
@@ -5386,9 +5408,9 @@ export interface components {
             /** @description Whether it goes on without its client. */
             background: boolean;
             /** @description Why it failed. */
-            error?: (components["schemas"]["ResponseError"] & unknown) | null;
+            error?: components["schemas"]["ResponseError"] | (null);
             /** @description Why it is not complete; null also where its client left or the server ended. */
-            incomplete_details?: (components["schemas"]["IncompleteDetails"] & unknown) | null;
+            incomplete_details?: components["schemas"]["IncompleteDetails"] | (null);
             /** @description Instructions, as they were given. */
             instructions?: string | null;
             /**
@@ -5414,7 +5436,7 @@ export interface components {
             /** @description The response that it goes on behind. */
             previous_response_id?: string | null;
             /** @description The conversation that it is part of, if it is kept. */
-            conversation?: (components["schemas"]["ConversationRef"] & unknown) | null;
+            conversation?: components["schemas"]["ConversationRef"] | (null);
             /** @description As it was given. */
             prompt_cache_key?: string | null;
             /** @description How much the model was to think. */
@@ -5449,7 +5471,7 @@ export interface components {
             /** @description `disabled` or `auto`, as it was given. */
             truncation: string;
             /** @description Token counts, at its end. */
-            usage?: (components["schemas"]["ResponseUsage"] & unknown) | null;
+            usage?: components["schemas"]["ResponseUsage"] | (null);
             /** @description As it was given. */
             user?: string | null;
         };
@@ -5468,16 +5490,16 @@ export interface components {
             /** @description Model id, as `GET /v1/models` lists them. Default: the model that gave the previous response. */
             model?: string | null;
             /** @description What is said: a text, or items. */
-            input?: (components["schemas"]["ResponseInput"] & unknown) | null;
+            input?: components["schemas"]["ResponseInput"] | (null);
             /** @description Instructions in front of everything. They hold for this response alone. */
             instructions?: string | null;
             /**
-             * @description Go on behind this response, which was stored. An answer in a conversation of the page is one too: that of the message
-             *     `msg_x` is `resp_x`.
+             * @description Go on behind this response, which was stored. An answer in a conversation of the page is one too: that of the
+             *     message `msg_x` is `resp_x`.
              */
             previous_response_id?: string | null;
             /** @description Go on at the end of this conversation instead. */
-            conversation?: (components["schemas"]["ConversationParam"] & unknown) | null;
+            conversation?: components["schemas"]["ConversationParam"] | (null);
             /** @description Keep the response, as part of a conversation. Default true. */
             store?: boolean | null;
             /** @description Answer at once, and go on without the client: `GET /v1/responses/{id}` has the rest. */
@@ -5505,9 +5527,9 @@ export interface components {
              */
             max_tool_calls?: number | null;
             /** @description How much the model thinks, and how its thoughts are sent. */
-            reasoning?: (components["schemas"]["ReasoningParam"] & unknown) | null;
+            reasoning?: components["schemas"]["ReasoningParam"] | (null);
             /** @description The form of the answer. */
-            text?: (components["schemas"]["TextParam"] & unknown) | null;
+            text?: components["schemas"]["TextParam"] | (null);
             /** @description What else the response shall have: `message.output_text.logprobs`. Others are accepted. */
             include?: string[] | null;
             /**
@@ -5515,7 +5537,7 @@ export interface components {
              * @description Logprobs with so many alternatives each, 0 to 20.
              */
             top_logprobs?: number | null;
-            /** @description `disabled`, the default: what does not fit is an error. `auto` is named in `x-ignored-params`. */
+            /** @description `disabled`, the default: what does not fit is an error. `auto`: the oldest turns are left out. */
             truncation?: string | null;
             /**
              * Format: double
@@ -5553,7 +5575,7 @@ export interface components {
              */
             seed?: number | null;
             /** @description Texts that end an answer. */
-            stop?: (components["schemas"]["Strings"] & unknown) | null;
+            stop?: components["schemas"]["Strings"] | (null);
             /** @description Extra variables for the chat template, such as `{"enable_thinking": false}`. */
             chat_template_kwargs?: {
                 [key: string]: unknown;
@@ -5644,14 +5666,14 @@ export interface components {
             /** @description The message before it. Absent: the last one of the branch that is shown. Null: none, as it is a first message. */
             parent?: string | null;
             /**
-             * @description Files sent along: text, JSON, CSV, Markdown, source code; images (PNG, JPEG, WebP, GIF, TIFF, BMP) for a model that can
-             *     see.
+             * @description Files sent along: text, JSON, CSV, Markdown, source code; images (PNG, JPEG, WebP, GIF, TIFF, BMP) for a model
+             *     that can see.
              */
             attachments?: components["schemas"]["SentFile"][] | null;
             /** @description Model of this answer and, from now on, of the conversation. */
             model?: string | null;
             /** @description Parameters of this answer, over the conversation's. */
-            parameters?: (components["schemas"]["AnswerParameters"] & unknown) | null;
+            parameters?: components["schemas"]["AnswerParameters"] | (null);
             /**
              * @description Says that this is another wording of a message, whose `parent` must then be given. The first wording stays, as a
              *     branch beside it.
@@ -5839,7 +5861,7 @@ export interface components {
              */
             index: number;
             /** @description Logprobs, when asked for. */
-            logprobs?: (components["schemas"]["CompletionLogprobs"] & unknown) | null;
+            logprobs?: components["schemas"]["CompletionLogprobs"] | (null);
             /** @description `stop` or `length`; null until the end in a stream. */
             finish_reason?: string | null;
         };
@@ -6353,7 +6375,10 @@ export interface operations {
                 headers: {
                     /** @description Parameters that were accepted and change nothing with this model. */
                     "X-IGNORED-PARAMS"?: string;
-                    /** @description How many messages were left out because of `truncation: "auto"`; of a stream, if that is known when it begins. */
+                    /**
+                     * @description How many messages were left out because of `truncation: "auto"`; of a stream, if that is known when it
+                     *     begins.
+                     */
                     "X-TRUNCATED-MESSAGES"?: number;
                     [name: string]: unknown;
                 };
@@ -6633,6 +6658,8 @@ export interface operations {
                 headers: {
                     /** @description Parameters that were accepted and change nothing with this model. */
                     "X-IGNORED-PARAMS"?: string;
+                    /** @description How many messages were left out because of `truncation: "auto"`, if that is known when the answer begins. */
+                    "X-TRUNCATED-MESSAGES"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13653,7 +13680,7 @@ export interface operations {
             /** @description The answer, or a stream of events when `stream` is true. */
             200: {
                 headers: {
-                    /** @description Parameters that were accepted and change nothing. */
+                    /** @description Parameters that were accepted and change nothing with this model. */
                     "X-IGNORED-PARAMS"?: string;
                     [name: string]: unknown;
                 };
@@ -13931,7 +13958,7 @@ export interface operations {
             /** @description A stream of lines, or the answer when `stream` is false. */
             200: {
                 headers: {
-                    /** @description Parameters that were accepted and change nothing. */
+                    /** @description Parameters that were accepted and change nothing with this model. */
                     "X-IGNORED-PARAMS"?: string;
                     [name: string]: unknown;
                 };
@@ -14072,7 +14099,7 @@ export interface operations {
             /** @description A stream of lines, or the answer when `stream` is false. */
             200: {
                 headers: {
-                    /** @description Parameters that were accepted and change nothing. */
+                    /** @description Parameters that were accepted and change nothing with this model. */
                     "X-IGNORED-PARAMS"?: string;
                     [name: string]: unknown;
                 };
