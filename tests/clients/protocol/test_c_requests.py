@@ -125,13 +125,14 @@ def test_c43_without_a_limit_the_answer_is_whole():
     assert len(answer(exchange).split()) == 50 and exchange.json["choices"][0]["finish_reason"] == "stop", exchange
 
 
-def test_c44_the_text_format_is_accepted_and_others_are_named():
+def test_c44_a_form_that_cannot_be_enforced_is_named_by_its_path():
     assert answer(chat(response_format={"type": "text"})) == PIECES
-    for form in ({"type": "json_object"}, {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}):
-        for stream in (False, True):
-            exchange = chat(response_format=form, stream=stream)
-            assert exchange.status == 400 and exchange.error["param"] == "response_format", exchange
-            assert "response_format" in exchange.error["message"], exchange
+    schema = {"type": "object", "properties": {"age": {"not": {"type": "string"}}}}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    for stream in (False, True):
+        exchange = chat(response_format=form, stream=stream)
+        assert exchange.status == 400, exchange
+        assert exchange.error["param"] == "response_format.json_schema.schema.properties.age.not", exchange
 
 
 @pytest.mark.parametrize("choice", ["auto", "none", None])

@@ -134,7 +134,7 @@ def test_e70_the_prompt_alone_can_be_scored():
 
 
 def test_e70_what_cannot_be_honoured_is_named():
-    for fields in ({"suffix": "end"}, {"best_of": 3}, {"logprobs": 21}, {"response_format": {"type": "json_object"}}):
+    for fields in ({"suffix": "end"}, {"best_of": 3}, {"logprobs": 21}):
         exchange = complete(**fields)
         assert exchange.status == 400 and exchange.error["param"] == list(fields)[0], exchange
     exchange = complete("echo", [[5, 99999999]])

@@ -36,10 +36,11 @@ def test_a_prompt_that_is_too_long(client):
     assert caught.value.code == "context_length_exceeded"
 
 
-def test_what_a_later_version_will_have_is_named(client):
-    with pytest.raises(openai.BadRequestError, match="response_format") as caught:
-        ask(client, response_format={"type": "json_object"})
-    assert caught.value.param == "response_format"
+def test_a_schema_that_cannot_be_enforced_is_named_by_its_path(client):
+    schema = {"type": "object", "properties": {"age": {"not": {"type": "string"}}}}
+    with pytest.raises(openai.BadRequestError, match="not") as caught:
+        ask(client, response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema}})
+    assert caught.value.param == "response_format.json_schema.schema.properties.age.not"
 
 
 def test_an_engine_that_fails_is_a_server_error(client):
