@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use super::{Check, builds};
 
 /// Instruction sets that matrix products gain from, as cpuinfo spells them. Others may differ without consequence.
-const RELEVANT: [&str; 18] = [
+const RELEVANT: [&str; 17] = [
     "ssse3",
     "avx",
     "avx2",
@@ -17,7 +17,6 @@ const RELEVANT: [&str; 18] = [
     "avx512vbmi",
     "avx512_vnni",
     "avx512_bf16",
-    "amx_int8",
     "asimd",
     "asimdhp",
     "asimddp",
