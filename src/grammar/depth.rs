@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::GrammarError;
 
 /// Most rules and groups inside one another. Grammars that people and programs write have some dozens.
-const DEEPEST: usize = 4000;
+const DEEPEST: usize = 1000;
 /// llguidance refuses more groups inside one another than this by itself.
 const MOST_GROUPS: usize = 30;
 
