@@ -16,7 +16,7 @@ use crate::{
         images,
     },
     state::{State, beside},
-    turns::TurnStream,
+    turns::{TurnStream, unfinished},
 };
 
 /// The events of a turn, `End` or an error at last. Dropping it cancels the turn.
@@ -92,5 +92,5 @@ pub(crate) async fn whole(mut events: TurnEvents) -> Result<Answered, ApiError> 
             event => gather(&mut answers, event),
         }
     }
-    Err(ApiError::new(500, "internal_error", "the answer ended without an end"))
+    Err(unfinished())
 }

@@ -15,7 +15,12 @@ use crate::{
 
 /// How long a stream waits for its model before it sends its headers. Until then an error is still a plain HTTP
 /// error; a model that must be loaded first takes longer and is waited for in the stream.
-const PATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What is said of an answer whose events stop before its end, which is a bug.
+pub(crate) fn unfinished() -> ApiError {
+    ApiError::new(500, "internal_error", "the answer ended without an end")
+}
 
 /// A turn that was accepted, and the model it runs on.
 pub(crate) struct Running {
@@ -105,7 +110,7 @@ impl TurnStream {
                 Stage::Running(running) => match running.turn.next().await {
                     Some(TurnEvent::Failed(error)) => Err(error.into()),
                     Some(event) => Ok(event),
-                    None => Err(ApiError::new(500, "internal_error", "the answer ended without an end")),
+                    None => Err(unfinished()),
                 },
             };
             if matches!(event, Err(_) | Ok(TurnEvent::End { .. })) {

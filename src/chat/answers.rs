@@ -1,8 +1,8 @@
 //! The events of a turn, gathered: for whoever wants its answers in one piece.
 
-use tern_scheduler::{FinishReason, GenerateError, Summary, TokenLogprob};
+use tern_scheduler::{FinishReason, Summary, TokenLogprob};
 
-use crate::{ToolCall, Turn, TurnEvent};
+use crate::{ToolCall, TurnEvent};
 
 /// One answer, as far as it has come.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,26 +28,6 @@ pub struct Answered {
     pub summary: Summary,
     /// Of the completion tokens, those of reasoning.
     pub reasoning_tokens: u32,
-}
-
-impl Turn {
-    /// Waits for the end. Dropping the future cancels the turn.
-    ///
-    /// # Errors
-    /// What the turn failed with.
-    pub async fn collect(mut self) -> Result<Answered, GenerateError> {
-        let mut answers: Vec<Answer> = Vec::new();
-        while let Some(event) = self.next().await {
-            match event {
-                TurnEvent::End { summary, reasoning_tokens } => {
-                    return Ok(Answered { answers, summary, reasoning_tokens });
-                }
-                TurnEvent::Failed(error) => return Err(error),
-                event => gather(&mut answers, event),
-            }
-        }
-        Err(GenerateError::Engine("the answer ended without an end".to_owned()))
-    }
 }
 
 /// Adds what `event` says to the answer it is about, and the answers before it that have said nothing yet.

@@ -33,7 +33,6 @@ impl Meter {
 
 /// A turn whose tokens are counted. Used as [`Turn`] is.
 pub(crate) struct MeteredTurn {
-    /// `None` once it was given away.
     turn: Turn,
     meter: Meter,
     answers: u32,
@@ -67,7 +66,7 @@ impl MeteredTurn {
         event
     }
 
-    /// As [`Turn::collect`].
+    /// Waits for the end. Dropping the future cancels the turn.
     ///
     /// # Errors
     /// What the turn failed with.

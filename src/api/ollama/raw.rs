@@ -1,6 +1,6 @@
 //! Texts that are continued as they are, as the events of a turn.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tern_chat::TurnEvent;
@@ -18,10 +18,8 @@ use crate::{
     },
     state::State,
     translated::TurnEvents,
+    turns::{PATIENCE, unfinished},
 };
-
-/// How long an error may still be a plain HTTP error; as for turns.
-const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The request for a text with the settings of a chat request.
 pub(crate) fn completion(chat: ChatRequest, prompt: String) -> CompletionRequest {
@@ -52,8 +50,8 @@ enum Stage {
 
 /// Begins the text on a model.
 ///
-/// # Errors What can be known at once: a parameter out of range, and when the model is in memory also a prompt that
-/// does not fit.
+/// # Errors
+/// What can be known at once: a parameter out of range, and when the model is in memory also a prompt that does not fit.
 pub(crate) async fn begin(
     request: CompletionRequest,
     state: &State,
@@ -68,7 +66,7 @@ pub(crate) async fn begin(
     let starting = async move {
         let lease = registry.acquire(&model.entry.id).await?;
         let (mut running, lease) = submit(Arc::new(request), lease, id, meter).await?;
-        let running = running.pop().ok_or_else(ended)?;
+        let running = running.pop().ok_or_else(unfinished)?;
         Ok((running.events, lease))
     };
     let mut starting = starting.boxed();
@@ -89,7 +87,7 @@ pub(crate) async fn begin(
                 // Logprobs of a prompt are not asked for.
                 Some(Event::Prompt(_)) => continue,
                 Some(event) => translated(event),
-                None => Err(ended()),
+                None => Err(unfinished()),
             };
             let more = !matches!(event, Err(_) | Ok(TurnEvent::End { .. }));
             return Some((event, more.then_some(Stage::Running(events, lease))));
@@ -108,10 +106,6 @@ fn translated(event: Event) -> Result<TurnEvent, ApiError> {
         Event::Finish { choice, reason } => TurnEvent::Finish { choice, reason, tool_calls: 0 },
         Event::End(summary) => TurnEvent::End { summary, reasoning_tokens: 0 },
         Event::Failed(error) => return Err(error.into()),
-        Event::Prompt(_) => return Err(ended()),
+        Event::Prompt(_) => return Err(unfinished()),
     })
-}
-
-fn ended() -> ApiError {
-    ApiError::new(500, "internal_error", "the answer ended without an end")
 }

@@ -33,6 +33,7 @@ use crate::{
     keys::{Caller, Meter, MeteredEvents},
     routes::ApiTags,
     state::{State, beside},
+    turns::unfinished,
 };
 
 /// Most prompts of one request.
@@ -483,7 +484,7 @@ async fn whole(state: &State, request: CompletionRequest, id: String) -> Result<
         let mut answers = collector.opening(&running.echo);
         loop {
             let Some(event) = running.events.next().await else {
-                return Err(ApiError::new(500, "internal_error", "the answer ended without an end"));
+                return Err(unfinished());
             };
             match collector.event(event)? {
                 More::Nothing => {}

@@ -1,6 +1,6 @@
 //! The events of several prompts as frames of one completion stream.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{
@@ -17,10 +17,14 @@ use super::{
     sampling::answers,
     usage::{Timings, Usage, add},
 };
-use crate::{error::ApiError, http::sse, ids, keys::Caller, state::State};
-
-/// As for chat: how long a plain HTTP error is still possible.
-const PATIENCE: Duration = Duration::from_millis(300);
+use crate::{
+    error::ApiError,
+    http::sse,
+    ids,
+    keys::Caller,
+    state::State,
+    turns::{PATIENCE, unfinished},
+};
 
 type Starting = BoxFuture<'static, Result<(Vec<Running>, Lease), ApiError>>;
 /// Events of all prompts, each with the number of its prompt.
@@ -132,7 +136,7 @@ impl CompletionStream {
                     Some((prompt, Some(event))) => self.event(prompt, event),
                     // One prompt is over; a missing end shows when all are.
                     Some((_, None)) => {}
-                    None => self.fail(&ApiError::new(500, "internal_error", "the answer ended without an end")),
+                    None => self.fail(&unfinished()),
                 },
             }
         }

@@ -165,7 +165,10 @@ async fn a_text_is_a_message_or_with_raw_or_a_template_continued_as_it_is() {
 #[tokio::test]
 async fn images_are_seen_and_broken_ones_named() {
     let app = App::start();
-    let with_image = |image: &str| json!({"model": "echo-vision", "stream": false, "messages": [{"role": "user", "content": "What?", "images": [image]}]});
+    let with_image = |image: &str| {
+        let messages = json!([{"role": "user", "content": "What?", "images": [image]}]);
+        json!({"model": "echo-vision", "stream": false, "messages": messages, "options": {"temperature": 0}})
+    };
     let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
     let seen = ask(&app, with_image(png)).await.ok();
     assert!(seen["message"]["content"].as_str().unwrap().contains("1x1"), "{seen}");
