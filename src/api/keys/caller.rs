@@ -7,6 +7,7 @@
 use std::{future::Future, sync::Arc};
 
 use tern_registry::ModelEntry;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{KeyScope, meter::Meter, ring::Key};
 use crate::error::ApiError;
@@ -17,7 +18,11 @@ tokio::task_local! {
 
 /// The key of a request; none where none is needed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Caller(pub(super) Option<Arc<Key>>);
+pub(crate) struct Caller {
+    pub(super) key: Option<Arc<Key>>,
+    /// Its place among the requests that the key may have running. Free when nobody is left who works for it.
+    pub(super) place: Option<Arc<OwnedSemaphorePermit>>,
+}
 
 impl Caller {
     /// Who the running task answers.
@@ -32,17 +37,17 @@ impl Caller {
 
     /// The model for requests that name none, where the key has one of its own.
     pub fn default_model(&self) -> Option<&str> {
-        self.0.as_deref()?.settings.default_model.as_deref()
+        self.key.as_deref()?.settings.default_model.as_deref()
     }
 
     /// Whether only some models may be asked.
     pub fn is_restricted(&self) -> bool {
-        self.0.as_deref().is_some_and(|key| !key.settings.models.is_empty())
+        self.key.as_deref().is_some_and(|key| !key.settings.models.is_empty())
     }
 
     /// Whether this model may be asked.
     pub fn may_ask(&self, model: &ModelEntry) -> bool {
-        let Some(key) = self.0.as_deref() else { return true };
+        let Some(key) = self.key.as_deref() else { return true };
         let allowed = &key.settings.models;
         let fits = |pattern: &String| {
             model.answers_to(pattern)
@@ -60,7 +65,7 @@ impl Caller {
         if self.may_ask(model) {
             return Ok(());
         }
-        let settings = self.0.as_deref().map(|key| &key.settings);
+        let settings = self.key.as_deref().map(|key| &key.settings);
         let (name, allowed) = settings.map(|s| (s.name.to_string(), s.models.join(", "))).unwrap_or_default();
         let message = format!("the key \"{name}\" may not ask the model `{}`; it may ask {allowed}", model.id);
         Err(ApiError { param: Some("model".into()), ..ApiError::new(403, "model_not_allowed", message) })
@@ -68,7 +73,7 @@ impl Caller {
 
     /// Whether models may be loaded and unloaded at will.
     pub fn is_admin(&self) -> bool {
-        self.0.as_deref().is_none_or(|key| key.settings.scope == KeyScope::Admin)
+        self.key.as_deref().is_none_or(|key| key.settings.scope == KeyScope::Admin)
     }
 
     /// As [`Caller::is_admin`].
@@ -79,7 +84,7 @@ impl Caller {
         if self.is_admin() {
             return Ok(());
         }
-        let name = self.0.as_deref().map(|key| key.settings.name.to_string()).unwrap_or_default();
+        let name = self.key.as_deref().map(|key| key.settings.name.to_string()).unwrap_or_default();
         let message = format!("the key \"{name}\" has the scope chat; {what} needs one with the scope admin");
         Err(ApiError::new(403, "insufficient_scope", message))
     }
@@ -89,7 +94,7 @@ impl Caller {
     /// # Errors
     /// 403, naming the key.
     pub fn check_unlimited(&self, what: &str) -> Result<(), ApiError> {
-        match self.0.as_deref().map(|key| &key.settings) {
+        match self.key.as_deref().map(|key| &key.settings) {
             Some(settings) if settings.tokens_per_minute.is_some() || !settings.models.is_empty() => {
                 let message = format!(
                     "the key \"{}\" is limited in its models or its tokens a minute, which are not watched in {what}; use a \
@@ -104,6 +109,6 @@ impl Caller {
 
     /// Counts what is computed for this caller.
     pub fn meter(&self) -> Meter {
-        Meter::new(self.0.clone())
+        Meter::new(self.clone())
     }
 }

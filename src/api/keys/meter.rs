@@ -2,30 +2,31 @@
 //!
 //! The prompt counts when it is handed to the model, the answer at its end; of one that was left early, what it had.
 
-use std::{ops::Deref, sync::Arc};
+use std::ops::Deref;
 
 use tern_chat::{Answered, Turn, TurnEvent};
 use tern_scheduler::{Event, Events, GenerateError};
 
-use super::ring::Key;
+use super::Caller;
 
-/// Counts for a key; for none where there is none.
+/// Counts for a key; for none where there is none. Whoever has it also has the request's place among those that the key
+/// may have running: what is computed counts as running, whether or not its client is still there.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Meter(Option<Arc<Key>>);
+pub(crate) struct Meter(Caller);
 
 impl Meter {
-    pub(super) fn new(key: Option<Arc<Key>>) -> Self {
-        Self(key)
+    pub(super) fn new(caller: Caller) -> Self {
+        Self(caller)
     }
 
     /// Whether there is a key to count for.
     pub fn counts(&self) -> bool {
-        self.0.is_some()
+        self.0.key.is_some()
     }
 
     /// Adds tokens of prompts and of answers.
     pub fn count(&self, prompt: u32, completion: u32) {
-        if let Some(key) = &self.0 {
+        if let Some(key) = &self.0.key {
             key.count(prompt, completion);
         }
     }

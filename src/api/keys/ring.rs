@@ -67,7 +67,6 @@ pub(crate) struct Admission {
     pub caller: Caller,
     /// Whether it counts against the limits.
     counts: bool,
-    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Key {
@@ -184,12 +183,14 @@ impl KeyRing {
                 return Err(challenge(message, false));
             }
         };
-        let caller = Caller(Some(key.clone()));
+        let mut caller = Caller { key: Some(key.clone()), place: None };
         if scope == KeyScope::Admin {
             caller.check_admin("this").map_err(|error| insufficient(&error))?;
         }
-        let place = if counts { key.enter()? } else { None };
-        Ok(Admission { caller, counts, place })
+        if counts {
+            caller.place = key.enter()?.map(Arc::new);
+        }
+        Ok(Admission { caller, counts })
     }
 
     /// The key of a request. Every key is compared with all that was sent, so that the time tells nothing.
@@ -247,10 +248,11 @@ fn insufficient(error: &ApiError) -> Box<Response> {
 impl Admission {
     /// Shows the limits in the headers of an answer, and keeps the request's place until a stream is over.
     pub fn finish(self, mut response: Response) -> Response {
-        let Some(key) = self.caller.0.filter(|_| self.counts) else { return response };
+        let Caller { key, place } = self.caller;
+        let Some(key) = key.filter(|_| self.counts) else { return response };
         key.show(response.headers_mut());
         let is_whole = response.content_type().is_some_and(|kind| kind.starts_with("application/json"));
-        let Some(place) = self.place.filter(|_| !is_whole) else { return response };
+        let Some(place) = place.filter(|_| !is_whole) else { return response };
         let body = response.take_body().into_bytes_stream().map(move |piece| {
             let _until_the_end = &place;
             piece

@@ -263,6 +263,17 @@ async fn only_so_many_requests_of_a_key_run_at_the_same_time() {
 }
 
 #[tokio::test]
+async fn what_goes_on_without_its_client_still_counts_as_running() {
+    let app = guarded(|key| key.max_concurrent = Some(1));
+    let body = json!({"model": "echo-long", "input": "go on", "background": true});
+    let begun = send(&app, Method::POST, "/v1/responses", CHAT, body).await.ok();
+    chat(&app, ask("echo", "hi")).await.refused(429, "rate_limit_exceeded", None);
+    let cancel = format!("/v1/responses/{}/cancel", begun["id"].as_str().unwrap());
+    assert_eq!(send(&app, Method::POST, &cancel, CHAT, Value::Null).await.ok()["status"], "cancelled");
+    assert_eq!(chat(&app, ask("echo", "hi")).await.status, 200, "the place is free when the response is cancelled");
+}
+
+#[tokio::test]
 async fn a_key_may_have_a_model_of_its_own() {
     let app = guarded_with(
         |key| key.default_model = Some("echo-pieces".into()),
