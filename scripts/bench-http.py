@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Times what stands above the engines, on the echo engine, which takes no time itself: short chats a second, the first byte of a
-stream, and the memory of 1,000 streams that wait.
+stream, what a token takes more, and the memory of 1,000 streams that wait.
 
 Usage: scripts/bench-http.py                     starts target/release/tern (or $TERN) for itself
        scripts/bench-http.py URL [--pid PID]     asks a server that runs with --echo; its memory is read if PID is given
@@ -110,6 +110,19 @@ def first_bytes(address):
     return list(zip(*times))
 
 
+def a_token(address):
+    """Milliseconds a token of one stream, of an engine that takes none: scheduling, chat, HTTP and this client."""
+    connection, times, tokens = connect(address), [], 2000
+    for _ in range(5):
+        connection.sendall(chat(address, "echo-fast", stream=True, max_tokens=tokens))
+        seen = read_until(connection, b"data:")
+        began = time.perf_counter()
+        while not seen.endswith(b"0\r\n\r\n"):
+            seen = seen[-5:] + connection.recv(65536)
+        times.append((time.perf_counter() - began) * 1000 / tokens)
+    return min(times)
+
+
 def resident(pid):
     """Bytes of memory that a process has."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -145,6 +158,7 @@ def measure(address, pid):
     for name, times in [("first byte", byte), ("first word", word)]:
         slowest = statistics.quantiles(times, n=100)[98]
         print(f"{name} of a stream {statistics.median(times):6.2f} ms (median), {slowest:.2f} ms (99 of 100)")
+    print(f"a token of a stream  {a_token(address):6.3f} ms more than the engine takes")
     if pid:
         taken = waiting_streams(address, pid)
         print(f"{STREAMS} idle streams {taken / 1e6:8.1f} MB, {taken / STREAMS / 1000:.1f} kB each")
