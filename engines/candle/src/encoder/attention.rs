@@ -185,10 +185,9 @@ impl Attention<'_> {
             for group in (from..wide).step_by(LANES) {
                 let mut sums = [[0.0f32; LANES]; QUERIES];
                 for i in 0..head_dim {
-                    let key = &keys[i * stride + group..][..LANES];
+                    let Some(key) = keys[i * stride + group..].first_chunk() else { break };
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let query = queries[r * head_dim + i];
-                        sums.iter_mut().zip(key).for_each(|(sum, key)| *sum += query * key);
+                        add_scaled(sums, queries[r * head_dim + i], key);
                     }
                 }
                 for (r, sums) in sums.iter().enumerate() {
@@ -199,15 +198,13 @@ impl Attention<'_> {
                 let (near, far) = self.window.map_or((from, to), |window| {
                     ((first + r).saturating_sub(window), (first + r + window + 1).min(length))
                 });
-                let row = &mut scores[r * stride..][..stride];
+                let row = &mut scores[r * stride..][..wide];
                 if let Some(distances) = self.distances {
                     let middle = head * (2 * distances.length - 1) + distances.length - 1;
                     let bias = &distances.bias[middle + near - (first + r)..];
                     row[near..far].iter_mut().zip(bias).for_each(|(x, b)| *x += b);
                 }
-                row[from..near].fill(0.0);
-                row[far..wide].fill(0.0);
-                softmax(&mut row[near..far]);
+                softmax(&mut row[from..], near - from..far - from);
             }
             self.mix(&qkv[begin * 3 * hidden..], hidden, at, from..to, stride, scores, out);
         }
@@ -231,21 +228,16 @@ impl Attention<'_> {
             let lanes = LANES.min(head_dim - group);
             let value_at = 2 * hidden + at + group;
             let mut sums = [[0.0f32; LANES]; QUERIES];
-            if lanes == LANES {
-                for j in seen.clone() {
-                    let value = &qkv[j * 3 * hidden + value_at..][..LANES];
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let score = scores[r * stride + j];
-                        sums.iter_mut().zip(value).for_each(|(sum, value)| *sum += score * value);
-                    }
-                }
-            } else {
-                for j in seen.clone() {
-                    let value = &qkv[j * 3 * hidden + value_at..][..lanes];
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let score = scores[r * stride + j];
-                        sums.iter_mut().zip(value).for_each(|(sum, value)| *sum += score * value);
-                    }
+            let mut part = [0.0f32; LANES];
+            for j in seen.clone() {
+                let row = &qkv[j * 3 * hidden + value_at..][..lanes];
+                // Arrays of a known length, or the sums are not kept in registers.
+                let value = row.first_chunk().unwrap_or_else(|| {
+                    part[..lanes].copy_from_slice(row);
+                    &part
+                });
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    add_scaled(sums, scores[r * stride + j], value);
                 }
             }
             for (r, sums) in sums.iter().enumerate().take(rows) {
@@ -260,9 +252,34 @@ impl Attention<'_> {
 }
 
 #[inline(always)]
-fn softmax(row: &mut [f32]) {
-    let most = row.iter().fold(f32::NEG_INFINITY, |most, &x| most.max(x));
-    row.iter_mut().for_each(|x| *x = exp(*x - most));
-    let total: f32 = row.iter().sum();
-    row.iter_mut().for_each(|x| *x /= total);
+fn add_scaled(sums: &mut [f32; LANES], scale: f32, values: &[f32; LANES]) {
+    for i in 0..LANES {
+        sums[i] += scale * values[i];
+    }
+}
+
+/// Of the scores in `seen`; those beside it, which fill up whole groups, become 0.
+#[inline(always)]
+fn softmax(row: &mut [f32], seen: Range<usize>) {
+    row[..seen.start].fill(f32::NEG_INFINITY);
+    row[seen.end..].fill(f32::NEG_INFINITY);
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for group in row.chunks_exact(LANES) {
+        most.iter_mut().zip(group).for_each(|(most, &x)| *most = if x > *most { x } else { *most });
+    }
+    let most = most.iter().fold(f32::NEG_INFINITY, |most, &x| most.max(x));
+    for group in row.chunks_exact_mut(LANES) {
+        group.iter_mut().for_each(|x| *x = exp(*x - most));
+    }
+    // Not infinitely small, as `exp` has a least value.
+    row[..seen.start].fill(0.0);
+    row[seen.end..].fill(0.0);
+    let mut total = [0.0f32; LANES];
+    for group in row.chunks_exact(LANES) {
+        total.iter_mut().zip(group).for_each(|(total, &x)| *total += x);
+    }
+    let share = 1.0 / total.iter().sum::<f32>();
+    for group in row.chunks_exact_mut(LANES) {
+        group.iter_mut().for_each(|x| *x *= share);
+    }
 }
