@@ -4191,7 +4191,7 @@ export interface components {
             model?: string | null;
             /** @description A text of any length, or several. */
             input?: components["schemas"]["NerInput"] | (null);
-            /** @description `simple`, `first`, `average` or `max`, as in transformers. Default `simple`. */
+            /** @description `simple`, `first`, `average` or `max`, as in transformers. Default `first`, which cuts no word. */
             aggregation_strategy?: components["schemas"]["AggregationStrategy"] | (null);
             /**
              * Format: double

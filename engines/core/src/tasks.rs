@@ -12,11 +12,10 @@ use crate::EngineError;
 pub type Cancelled<'a> = &'a dyn Fn() -> bool;
 
 /// How the labels of a word's pieces become the label of the word; the names are those of transformers' pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
     /// Neighbouring pieces of one group belong together; a word may be cut.
-    #[default]
     Simple,
     /// A word has the label of its first piece.
     First,

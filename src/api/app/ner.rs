@@ -41,9 +41,9 @@ any_of!(NerInput { String, Vec<String> });
 #[serde(rename_all = "lowercase")]
 pub enum AggregationStrategy {
     /// Neighbouring pieces of one group belong together; a word may be cut.
-    #[default]
     Simple,
     /// A word has the label of its first piece.
+    #[default]
     First,
     /// A word has the label with the highest mean score over its pieces.
     Average,
@@ -73,7 +73,7 @@ pub struct NerRequest {
     /// A text of any length, or several.
     #[oai(nullable)]
     pub input: Option<NerInput>,
-    /// `simple`, `first`, `average` or `max`, as in transformers. Default `simple`.
+    /// `simple`, `first`, `average` or `max`, as in transformers. Default `first`, which cuts no word.
     #[oai(nullable)]
     pub aggregation_strategy: Option<AggregationStrategy>,
     /// Leave out names with a lower score, 0 to 1.

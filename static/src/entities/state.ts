@@ -30,7 +30,7 @@ export const AGGREGATIONS = ["simple", "first", "average", "max"] as const;
 export const choice = new Choice("ner", ["ner"]);
 export const job = new Job();
 export const text = signal("");
-export const aggregation = signal<(typeof AGGREGATIONS)[number]>("simple");
+export const aggregation = signal<(typeof AGGREGATIONS)[number]>("first");
 export const found = signal<{ text: string; answer: Answer; entities: Entity[] } | null>(null);
 /** Groups that are not shown. */
 export const hidden = signal<ReadonlySet<string>>(new Set());
