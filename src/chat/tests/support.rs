@@ -9,6 +9,19 @@ use tern_scheduler::SamplingParams;
 /// All templates beside the golden file.
 pub const TEMPLATES: [&str; 8] = ["chatml", "llama3", "mistral", "gemma", "r1", "hermes", "thinking", "parts"];
 
+/// Scripts of the echo engine whose templates write calls, each in its own form.
+pub const FORMS: [&str; 9] = [
+    "echo-tools",
+    "echo-tools-smollm",
+    "echo-tools-llama",
+    "echo-tools-mistral",
+    "echo-tools-mistral-list",
+    "echo-tools-deepseek",
+    "echo-tools-coder",
+    "echo-tools-plain",
+    "echo-tools-thinking",
+];
+
 pub fn source(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/templates").join(name).with_extension("jinja");
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

@@ -6,7 +6,7 @@ use tern_grammar::Grammar;
 use tern_scheduler::FinishReason;
 
 use crate::{
-    support::{turn, user},
+    support::{FORMS, turn, user},
     turns::start,
 };
 
@@ -147,17 +147,7 @@ fn random_weights_write_valid_calls_in_every_familys_form() {
         },
         "$defs": {"more": {"type": "array", "items": {"enum": [null, "x"]}, "minItems": 1, "maxItems": 2}},
     }}});
-    for template in [
-        "echo-tools",
-        "echo-tools-smollm",
-        "echo-tools-llama",
-        "echo-tools-mistral",
-        "echo-tools-mistral-list",
-        "echo-tools-deepseek",
-        "echo-tools-coder",
-        "echo-tools-plain",
-        "echo-tools-thinking",
-    ] {
+    for template in FORMS {
         let (chat, _) = start(template);
         let (_, scheduler) = start("echo-random");
         for seed in 0..6 {
