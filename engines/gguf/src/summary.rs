@@ -48,6 +48,10 @@ const NOT_TEXT: &[&str] = &["clip", "wavtokenizer-dec", "imatrix", "adapter"];
 const POOLING_NONE: u32 = 0;
 const POOLING_RANK: u32 = 4;
 
+// The last matrix of a classifier. llama.cpp's converter names no pooling type for rerankers that are encoders
+// (bge-reranker): only this tells them from models that embed.
+const CLASSIFIER: &str = "cls.output.weight";
+
 /// What the header of a model in one file says.
 ///
 /// # Errors
@@ -72,6 +76,7 @@ pub fn model_info_of_parts(parts: &[Header]) -> Result<ModelInfo, GgufError> {
     };
     let tensors = || parts.iter().flat_map(Header::tensors);
     let keys = Keys { header, architecture };
+    let classifies = tensors().any(|tensor| tensor.name == CLASSIFIER);
     let vocab_size = header.array_len(TOKENS).map(|len| len as u32).or_else(|| keys.u32("vocab_size"));
     let hidden_size = keys.u32("embedding_length").unwrap_or(0);
     let num_layers = keys.u32("block_count").unwrap_or(0);
@@ -94,7 +99,7 @@ pub fn model_info_of_parts(parts: &[Header]) -> Result<ModelInfo, GgufError> {
         chat_template: header.str(CHAT_TEMPLATE).map(str::to_owned),
         bos_token: token_spelling(header, "tokenizer.ggml.bos_token_id"),
         eos_token: token_spelling(header, "tokenizer.ggml.eos_token_id"),
-        capabilities: keys.capabilities(),
+        capabilities: keys.capabilities(classifies),
         license: header.str("general.license").map(str::to_owned),
     })
 }
@@ -166,11 +171,14 @@ impl Keys<'_> {
         kv_heads.sum().saturating_mul(u64::from(key) + u64::from(value))
     }
 
-    fn capabilities(&self) -> Vec<Capability> {
-        let pooling = self.u32("pooling_type").filter(|&pooling| pooling != POOLING_NONE);
-        if NOT_TEXT.contains(&self.architecture) || pooling == Some(POOLING_RANK) {
+    fn capabilities(&self, classifies: bool) -> Vec<Capability> {
+        let pooling = self.u32("pooling_type");
+        let pools = pooling.is_some_and(|pooling| pooling != POOLING_NONE);
+        if NOT_TEXT.contains(&self.architecture) {
             Vec::new()
-        } else if EMBEDDING.contains(&self.architecture) || pooling.is_some() {
+        } else if pooling == Some(POOLING_RANK) || (pooling.is_none() && classifies) {
+            vec![Capability::Rerank]
+        } else if EMBEDDING.contains(&self.architecture) || pools {
             vec![Capability::Embedding]
         } else {
             vec![Capability::Completion, Capability::Chat]

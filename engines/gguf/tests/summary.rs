@@ -64,8 +64,18 @@ fn embedding_models_are_known_by_architecture_or_pooling() {
     assert_eq!(capabilities(Writer::new("nomic-bert")), [Capability::Embedding]);
     assert_eq!(capabilities(Writer::new("qwen3").with("qwen3.pooling_type", 3)), [Capability::Embedding]);
     assert_eq!(capabilities(Writer::new("qwen3").with("qwen3.pooling_type", 0)).len(), 2);
-    assert_eq!(capabilities(Writer::new("qwen3").with("qwen3.pooling_type", 4)), []);
     assert_eq!(capabilities(Writer::new("clip")), []);
+}
+
+#[test]
+fn rerankers_are_known_by_pooling_or_by_a_classifier_where_no_pooling_is_named() {
+    let capabilities = |writer: Writer<'_>| info(&writer).capabilities;
+    let classifies =
+        |arch: &str| Writer::new(arch).with_tensor("cls.output.weight", TensorType::F32, &[8, 1], vec![0; 32]);
+    assert_eq!(capabilities(Writer::new("qwen3").with("qwen3.pooling_type", 4)), [Capability::Rerank]);
+    assert_eq!(capabilities(classifies("bert")), [Capability::Rerank]);
+    assert_eq!(capabilities(classifies("bert").with("bert.pooling_type", 2)), [Capability::Embedding]);
+    assert_eq!(capabilities(classifies("clip")), []);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tern_engine::{Capability, Cost, LoadOptions, ModelInfo};
 /// that would be 8 GB.
 const ROWS_BYTES: u64 = 1 << 30;
 
-/// Most tokens of one input that is embedded.
+/// Most tokens of one input that is embedded, or of one pair that is scored.
 pub(crate) fn longest_input(info: &ModelInfo, causal: bool, kv_cells: u32) -> u32 {
     let most = info.context_length.min(kv_cells).max(1);
     if causal {
@@ -36,9 +36,9 @@ const VISION_BYTES: u64 = 256 << 20;
 const BASE_BYTES: u64 = 12 << 20;
 
 pub(crate) fn estimate(info: &ModelInfo, options: &LoadOptions) -> Cost {
-    let embeds = info.capabilities.contains(&Capability::Embedding);
+    let pools = info.capabilities.iter().any(|task| matches!(task, Capability::Embedding | Capability::Rerank));
     let row = 4 * u64::from(info.vocab_size);
-    let (tokens, rows, cells) = if embeds {
+    let (tokens, rows, cells) = if pools {
         let causal = info.kv_values_per_token > 0;
         let longest = longest_input(info, causal, options.kv_cells);
         let tokens = if causal { 512 } else { longest.max(512) };
@@ -47,7 +47,7 @@ pub(crate) fn estimate(info: &ModelInfo, options: &LoadOptions) -> Cost {
         let tokens = options.max_batch_tokens.min(options.kv_cells);
         (u64::from(tokens), u64::from(options.max_sequences), options.kv_cells)
     };
-    let saved = if embeds { 0 } else { saved_bytes(info, options) };
+    let saved = if pools { 0 } else { saved_bytes(info, options) };
     // Alive at once at the widest point of a layer: the residual stream and its norm, and the three of a gated
     // feed-forward network, which is about four times as wide as the hidden state.
     let activations = tokens * u64::from(info.hidden_size) * 4 * (2 + 3 * 4);

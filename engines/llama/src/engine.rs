@@ -10,15 +10,19 @@ use tern_engine::{
 use crate::{
     cost,
     decoder::{LlamaDecoder, ModelShape},
-    embedder::{self, LlamaEmbedder},
-    ffi::{self, Context, ContextParams, LoadError, Model, Vision},
+    embedder::LlamaEmbedder,
+    ffi::{self, Context, ContextParams, LoadError, Model, Pooling, Vision},
     header::{self, Header, Purpose},
+    pairs::Pairs,
+    passes::{self, Passes},
     projector,
+    rank::Ranker,
+    reranker::LlamaReranker,
     tokenizer::LlamaTokenizer,
     vision::{Encoded, Eyes},
 };
 
-/// The llama.cpp engine: text and embedding models in GGUF files.
+/// The llama.cpp engine: text and embedding models and rerankers in GGUF files.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LlamaEngine;
 
@@ -72,7 +76,7 @@ impl Engine for LlamaEngine {
         let tokenizer = LlamaTokenizer::new(Arc::clone(&model), header.wordpiece)
             .map_err(|message| EngineError::InvalidModel { path: path.into(), message })?;
         let tokenizer = Arc::new(tokenizer);
-        match header.purpose {
+        match &header.purpose {
             Purpose::Text => {
                 let decoder = decoder(&model, &header, options).map_err(|error| refused(path, error))?;
                 let vision = match &header.projector {
@@ -85,9 +89,20 @@ impl Engine for LlamaEngine {
                 let text = TextModel { tokenizer, decoder, vision };
                 Ok(LoadedModel { text: Some(text), ..LoadedModel::new(header.info) })
             }
-            Purpose::Embedding { .. } => {
-                let embedder = embedder(&model, &header, options).map_err(|error| refused(path, error))?;
+            &Purpose::Embedding { pooling, causal } => {
+                let passes = passes(&model, &header.info, options, pooling, causal);
+                let passes = passes.map_err(|error| refused(path, error))?;
+                let embedder = LlamaEmbedder::new(passes, model.n_vocab(), model.n_embd_out());
                 Ok(LoadedModel { embedder: Some((tokenizer, Box::new(embedder))), ..LoadedModel::new(header.info) })
+            }
+            Purpose::Rerank(ranker) => {
+                let pairs = Pairs::new(tokenizer, &ranker.prompt, model.sep())
+                    .map_err(|message| EngineError::InvalidModel { path: path.into(), message })?;
+                let passes = passes(&model, &header.info, options, Pooling::Rank, ranker.causal);
+                let passes = passes.map_err(|error| refused(path, error))?;
+                warn_of_segments(path, ranker);
+                let reranker = LlamaReranker::new(passes, pairs, ranker.score);
+                Ok(LoadedModel { reranker: Some(Box::new(reranker)), ..LoadedModel::new(header.info) })
             }
         }
     }
@@ -127,26 +142,38 @@ fn vision(
     Ok(Arc::new(vision.map_err(|error| refused(&projector.path, error))?))
 }
 
-fn embedder(model: &Arc<Model>, header: &Header, options: &LoadOptions) -> Result<LlamaEmbedder, LoadError> {
-    let Purpose::Embedding { pooling, causal } = header.purpose else {
-        return Err(LoadError::Refused("not an embedding model".into()));
-    };
-    let max_tokens = cost::longest_input(&header.info, causal, options.kv_cells);
-    let n_batch = if causal { embedder::BATCH_TOKENS } else { max_tokens.max(embedder::BATCH_TOKENS) };
+fn passes(
+    model: &Arc<Model>,
+    info: &ModelInfo,
+    options: &LoadOptions,
+    pooling: Pooling,
+    causal: bool,
+) -> Result<Passes, LoadError> {
+    let max_tokens = cost::longest_input(info, causal, options.kv_cells);
+    let n_batch = if causal { passes::BATCH_TOKENS } else { max_tokens.max(passes::BATCH_TOKENS) };
     let context = Context::new(
         Arc::clone(model),
         &ContextParams {
             n_ctx: max_tokens.max(n_batch),
             n_batch,
-            n_seq_max: embedder::SEQUENCES,
+            n_seq_max: passes::SEQUENCES,
             n_threads: options.threads.max(1),
             kv_type: options.kv_type,
             flash_attention: options.flash_attention,
             pooling: Some(pooling),
         },
     )?;
-    let (vocab_size, dimensions) = (model.n_vocab(), model.n_embd_out());
-    Ok(LlamaEmbedder::new(context, pooling, causal, vocab_size, dimensions, max_tokens))
+    Ok(Passes::new(context, pooling, causal, max_tokens))
+}
+
+/// The scores are then not quite the model's, and nothing in an answer would show it.
+fn warn_of_segments(path: &Path, ranker: &Ranker) {
+    if ranker.segments {
+        tracing::warn!(
+            model = %path.display(),
+            "trained with token types, which llama.cpp does not tell apart: scores differ from the original's"
+        );
+    }
 }
 
 fn refused(path: &Path, error: LoadError) -> EngineError {

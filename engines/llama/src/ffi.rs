@@ -134,6 +134,11 @@ impl Model {
         usize::try_from(self.0.n_embd_out()).unwrap_or(0)
     }
 
+    /// Numbers that a reranker's classifier puts out.
+    pub(crate) fn n_cls_out(&self) -> usize {
+        self.0.n_cls_out() as usize
+    }
+
     /// Context length of the training.
     pub(crate) fn n_ctx_train(&self) -> u32 {
         self.0.n_ctx_train()

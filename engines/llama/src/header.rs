@@ -9,10 +9,11 @@ use crate::{
     check::{self, Problem},
     ffi::Pooling,
     projector::{self, Projector},
+    rank::{self, Ranker},
 };
 
 /// What a model is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Purpose {
     /// Continues a text.
     Text,
@@ -22,6 +23,8 @@ pub(crate) enum Purpose {
         /// Whether a token sees only those before it.
         causal: bool,
     },
+    /// Says how well a text answers another.
+    Rerank(Ranker),
 }
 
 /// A model on disk that llama.cpp may see.
@@ -80,12 +83,12 @@ pub(crate) fn read(path: &Path, named: Option<&Path>) -> Result<Header, EngineEr
     }
     check::header(&parts).map_err(|problem| refuse(path, problem))?;
     let mut info = summary::model_info_of_parts(&parts).map_err(|error| error.about(path))?;
+    let purpose = purpose(&parts, &info).map_err(|problem| refuse(path, problem))?;
     let first = parts.swap_remove(0);
     let key = |name: &str| format!("{}.{name}", info.architecture);
-    let purpose = purpose(&first, &info).map_err(|problem| refuse(path, problem))?;
     let projector = match purpose {
         Purpose::Text => projector_of(path, named, info.hidden_size)?,
-        Purpose::Embedding { .. } => None,
+        Purpose::Embedding { .. } | Purpose::Rerank(_) => None,
     };
     if let Some(projector) = &projector {
         info.capabilities.push(Capability::Vision);
@@ -113,11 +116,18 @@ fn projector_of(path: &Path, named: Option<&Path>, hidden_size: u32) -> Result<O
         .ok())
 }
 
-fn purpose(header: &Gguf, info: &ModelInfo) -> Result<Purpose, Problem> {
+fn purpose(parts: &[Gguf], info: &ModelInfo) -> Result<Purpose, Problem> {
+    let header = &parts[0];
     let key = |name: &str| format!("{}.{name}", info.architecture);
+    // Architectures whose models keep no keys and values see a whole text at once.
+    let keeps = info.kv_values_per_token > 0;
+    let causal = keeps && header.bool(&key("attention.causal")).unwrap_or(true);
+    if info.capabilities.contains(&Capability::Rerank) {
+        return Ok(Purpose::Rerank(rank::read(parts, info, causal)?));
+    }
     if !info.capabilities.contains(&Capability::Embedding) {
         return match info.capabilities[..] {
-            [] => Err(Problem::Unsupported("a reranker; this version embeds and generates".into())),
+            [] => Err(Problem::Unsupported(format!("architecture {}: not a model", info.architecture))),
             _ => Ok(Purpose::Text),
         };
     }
@@ -127,10 +137,7 @@ fn purpose(header: &Gguf, info: &ModelInfo) -> Result<Purpose, Problem> {
         // What sentence-transformers does with a model that says nothing.
         _ => Pooling::Mean,
     };
-    // Architectures whose models keep no keys and values see a whole text at once.
-    let default = info.kv_values_per_token > 0;
-    let causal = header.bool(&key("attention.causal")).unwrap_or(default);
-    Ok(Purpose::Embedding { pooling, causal: causal && default })
+    Ok(Purpose::Embedding { pooling, causal })
 }
 
 fn refuse(path: &Path, problem: Problem) -> EngineError {

@@ -4,8 +4,9 @@
 //! the process. llama.cpp answers broken promises with `abort()`, so a file's header is checked in Rust before
 //! llama.cpp sees it, and every batch before it is run.
 //!
-//! Reading order: `engine` (the factory), `header` and `check` (what a file must be), `decoder`, `tokenizer` and `embedder` (the
-//! three traits), `projector` and `vision` (images), `spans` (places to positions), `cost` (memory before load), `ffi` (the only module that names llama.cpp).
+//! Reading order: `engine` (the factory), `header`, `check` and `rank` (what a file must be), `decoder`, `tokenizer`, `embedder`
+//! and `reranker` (the four traits), `passes` and `pairs` (what the last two are made of), `projector` and `vision` (images),
+//! `spans` (places to positions), `cost` (memory before load), `ffi` (the only module that names llama.cpp).
 
 mod check;
 mod cost;
@@ -14,7 +15,11 @@ mod embedder;
 mod engine;
 mod ffi;
 mod header;
+mod pairs;
+mod passes;
 mod projector;
+mod rank;
+mod reranker;
 mod spans;
 mod tokenizer;
 mod vision;

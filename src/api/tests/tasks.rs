@@ -85,6 +85,29 @@ async fn documents_are_ordered_by_relevance_at_every_path() {
 }
 
 #[tokio::test]
+async fn a_reranker_in_a_gguf_file_answers_too() {
+    let app = App::start();
+    app.add_model("tiny.gguf", include_bytes!("../../../tests/fixtures/rerank/xlm-roberta.gguf"));
+    let golden = include_str!("../../../tests/fixtures/rerank/golden.json");
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    let cases = golden["xlm-roberta"].as_array().unwrap();
+    let documents: Vec<_> = cases.iter().map(|case| case["document"].clone()).collect();
+    let body = json!({"model": "tiny", "query": cases[0]["query"], "documents": documents});
+    let answer = app.post("/v1/rerank", body.clone()).await.ok();
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results.len(), documents.len());
+    assert!(results.is_sorted_by(|a, b| a["relevance_score"].as_f64() >= b["relevance_score"].as_f64()), "{answer}");
+    for result in results {
+        let expected = cases[result["index"].as_u64().unwrap() as usize]["score"].as_f64().unwrap();
+        assert!((result["relevance_score"].as_f64().unwrap() - expected).abs() < 2e-3, "{expected}: {result}");
+    }
+    let tokens: usize = cases.iter().map(|case| case["tokens"].as_array().unwrap().len()).sum();
+    assert_eq!(answer["usage"]["total_tokens"], tokens);
+    let long = with(body, json!({"documents": ["cat ".repeat(200)]}));
+    app.post("/v1/rerank", long).await.refused(400, "context_length_exceeded", "documents");
+}
+
+#[tokio::test]
 async fn the_best_documents_come_with_their_texts_when_asked_for() {
     let app = App::start();
     let answer = app.post("/v1/rerank", with(birds(), json!({"top_n": 2, "return_documents": true}))).await.ok();

@@ -25,6 +25,8 @@ pub(crate) enum Pooling {
     Cls,
     /// The last.
     Last,
+    /// What the model's classifier says of the first or, in a causal model, the last: `n_cls_out` numbers.
+    Rank,
 }
 
 /// How to make a context. All numbers are at least 1.
@@ -44,6 +46,8 @@ pub(crate) struct ContextParams {
 /// The state of sequences over a model, and the buffers of a forward pass.
 pub(crate) struct Context {
     raw: NonNull<sys::llama_context>,
+    /// Numbers that are pooled for a sequence.
+    pooled_len: usize,
     /// Freed after the context, which is freed in `drop`.
     model: Arc<Model>,
 }
@@ -128,8 +132,10 @@ impl Context {
                 Pooling::Mean => sys::LLAMA_POOLING_TYPE_MEAN,
                 Pooling::Cls => sys::LLAMA_POOLING_TYPE_CLS,
                 Pooling::Last => sys::LLAMA_POOLING_TYPE_LAST,
+                Pooling::Rank => sys::LLAMA_POOLING_TYPE_RANK,
             };
         }
+        let pooled_len = if params.pooling == Some(Pooling::Rank) { model.n_cls_out() } else { model.n_embd_out() };
         // Creating two contexts of one model at once is a data race in llama.cpp.
         let _guard = CREATION.lock().unwrap_or_else(PoisonError::into_inner);
         log::clear_errors();
@@ -137,7 +143,7 @@ impl Context {
         // writes to the model (its context length) nobody reads through the C interface meanwhile.
         let context = unsafe { sys::llama_init_from_model(model.as_ptr(), raw) };
         match NonNull::new(context) {
-            Some(raw) => Ok(Self { raw, model }),
+            Some(raw) => Ok(Self { raw, pooled_len, model }),
             None => Err(refusal("llama.cpp cannot make a context")),
         }
     }
@@ -179,12 +185,13 @@ impl Context {
         unsafe { slice::from_raw_parts(row, self.model.n_vocab()) }
     }
 
-    /// The pooled vector of a sequence of the last batch.
+    /// What was pooled of a sequence of the last batch: `n_embd_out` numbers, or `n_cls_out` with [`Pooling::Rank`].
     pub(crate) fn pooled(&self, seq: SeqId) -> Option<&[f32]> {
         // SAFETY: the context is live; llama.cpp returns null for a sequence without a vector.
         let vector = unsafe { sys::llama_get_embeddings_seq(self.raw.as_ptr(), seq as i32) };
-        // SAFETY: with these poolings a vector has `n_embd_out` numbers; it lives until the next decode, which needs `&mut`.
-        (!vector.is_null()).then(|| unsafe { slice::from_raw_parts(vector, self.model.n_embd_out()) })
+        // SAFETY: llama.cpp keeps `n_embd_out` numbers for a sequence, and `n_cls_out` with rank pooling, which is what `new` put
+        // into `pooled_len`; they live until the next decode, which needs `&mut`.
+        (!vector.is_null()).then(|| unsafe { slice::from_raw_parts(vector, self.pooled_len) })
     }
 
     fn memory(&self) -> sys::llama_memory_t {

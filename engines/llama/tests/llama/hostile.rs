@@ -75,7 +75,6 @@ fn parts_of_models_are_told_from_models() {
     refused(&changed("general.architecture", "t5"), "encoder-decoder");
     refused(&changed("general.type", "adapter"), "LoRA");
     refused(&changed("tokenizer.ggml.model", "none"), "no vocabulary");
-    refused(&altered("tiny-bert.gguf", &[("bert.pooling_type", MetaValue::U32(4))]), "reranker");
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod golden;
 mod hostile;
 /// Loading: progress, cancelling, a deleted file, options that exclude each other.
 mod loading;
+/// Relevance against PyTorch's, limits, cancelling, classifiers that are not whole.
+mod reranker;
 /// Paths, options, and files made from the fixtures.
 mod support;
 /// Text to tokens and back.

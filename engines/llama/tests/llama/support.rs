@@ -5,7 +5,7 @@ use tern_engine::{
     TextModel, Token, Tokenizer,
 };
 use tern_gguf::{
-    Header, Value, ValueType,
+    Header, TensorInfo, Value, ValueType,
     write::{MetaValue, Writer},
 };
 use tern_llama::LlamaEngine;
@@ -26,7 +26,12 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 pub fn golden() -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(fixture("tiny.golden.json")).unwrap()).unwrap()
+    json("tiny.golden.json")
+}
+
+/// A fixture in JSON.
+pub fn json(name: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(fixture(name)).unwrap()).unwrap()
 }
 
 pub fn tokens(value: &serde_json::Value) -> Vec<Token> {
@@ -96,6 +101,15 @@ pub fn altered(fixture_name: &str, changes: &[(&str, MetaValue)]) -> Vec<u8> {
 
 /// As [`altered`], with only the tensors that `keep` keeps.
 pub fn rewritten(fixture_name: &str, changes: &[(&str, MetaValue)], keep: impl Fn(&str) -> bool) -> Vec<u8> {
+    remade(fixture_name, changes, |tensor, data| keep(&tensor.name).then(|| (tensor.shape.clone(), data.to_vec())))
+}
+
+/// As [`altered`], with other shapes and data of its tensors, or without those of which there is `None`.
+pub fn remade(
+    fixture_name: &str,
+    changes: &[(&str, MetaValue)],
+    each: impl Fn(&TensorInfo, &[u8]) -> Option<(Vec<u64>, Vec<u8>)>,
+) -> Vec<u8> {
     let path = fixture(fixture_name);
     let bytes = std::fs::read(&path).unwrap();
     let header = Header::read(&path).unwrap();
@@ -107,9 +121,10 @@ pub fn rewritten(fixture_name: &str, changes: &[(&str, MetaValue)], keep: impl F
     for (key, value) in changes.iter().filter(|(key, _)| header.metadata(key).is_none()) {
         writer = writer.with(key, value.clone());
     }
-    for tensor in header.tensors().iter().filter(|tensor| keep(&tensor.name)) {
-        let data = &bytes[tensor.range()];
-        writer = writer.with_tensor(&tensor.name, tensor.kind, &tensor.shape, data);
+    for tensor in header.tensors() {
+        if let Some((shape, data)) = each(tensor, &bytes[tensor.range()]) {
+            writer = writer.with_tensor(&tensor.name, tensor.kind, &shape, data);
+        }
     }
     writer.to_bytes()
 }

@@ -35,7 +35,7 @@ pub struct App {
     client: TestClient<BoxEndpoint<'static, Response>>,
     pub registry: Registry,
     pub conversations: Conversations,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// A registry over an empty folder with the echo engine's models; nothing is ever asked of the hub.
@@ -69,7 +69,14 @@ impl App {
             Conversations::new(store, registry.clone(), Settings { temperature: 0.0, ..Settings::default() });
         let services = Services { registry: registry.clone(), conversations: conversations.clone() };
         let app = tern_api::app(&services, api).boxed();
-        Self { client: TestClient::new(app), registry, conversations, _dir: dir }
+        Self { client: TestClient::new(app), registry, conversations, dir }
+    }
+
+    /// Puts a file into the models directory, where it is found by its name.
+    pub fn add_model(&self, file: &str, content: &[u8]) {
+        let models = self.dir.path().join("models");
+        std::fs::create_dir_all(&models).unwrap();
+        std::fs::write(models.join(file), content).unwrap();
     }
 
     pub async fn get(&self, path: &str) -> Exchange {
