@@ -10,7 +10,7 @@ use crate::{
     turns::start,
 };
 
-const DEFINITIONS: u64 = 240;
+const DEFINITIONS: usize = 300;
 
 /// SplitMix64.
 struct Random(u64);
@@ -71,13 +71,14 @@ fn parameters(random: &mut Random, depth: usize, strict: bool) -> Value {
     if strict || random.one_in(2) || !required.is_empty() {
         schema["required"] = json!(required);
     }
-    if strict || random.one_in(3) {
+    // Without, an object has no end in random weights, and is cut off.
+    if strict || !random.one_in(4) {
         schema["additionalProperties"] = json!(false);
     }
     schema
 }
 
-fn definition(random: &mut Random, number: u64) -> Value {
+fn definition(random: &mut Random, number: usize) -> Value {
     let verb = random.of(&["get", "search", "create", "update", "send", "calculate", "book"]);
     let noun = random.of(&["Weather", "_flights", "-event", "_email", "StockPrice", "_v2_user"]);
     let strict = random.one_in(3);
@@ -97,24 +98,21 @@ fn definitions_as_people_publish_them_are_called_with_valid_arguments() {
     let (_, scheduler) = start("echo-random");
     let mut random = Random(11);
     let definitions: Vec<_> = (0..DEFINITIONS).map(|number| definition(&mut random, number)).collect();
-    let (mut called, mut cut, mut refused) = (0, 0, Vec::new());
-    for (round, tools) in definitions.chunks(2).enumerate() {
+    let mut called = 0;
+    // Each is called once, beside one that is only offered.
+    for (round, tools) in definitions.windows(2).enumerate() {
         let template = FORMS[round % FORMS.len()];
         let (chat, _) = start(template);
         let mut request = TurnRequest { tools: tools.to_vec(), ..turn(vec![user("Do it.")]) };
-        request.tool_choice = ToolChoice::Required;
+        let name = tools[0]["function"]["name"].as_str().unwrap().to_owned();
+        request.tool_choice = ToolChoice::Only { names: vec![name], required: true };
         request.parallel_tool_calls = round % 2 == 0;
         request.generation.sampling.temperature = 1.0;
         request.generation.sampling.seed = Some(round as u64);
         request.generation.max_tokens = Some(900);
         request.thinking = Thinking { enabled: None, budget: Some(10) };
-        let mut turn = match chat.start(&scheduler, request) {
-            Ok(turn) => turn,
-            Err(error) => {
-                refused.push(format!("{error}"));
-                continue;
-            }
-        };
+        let turn = chat.start(&scheduler, request);
+        let mut turn = turn.unwrap_or_else(|error| panic!("{template} {round}: {error}: {tools:?}"));
         let mut answers = Vec::new();
         while let Some(event) = turn.blocking_next() {
             assert!(!matches!(event, TurnEvent::Failed(_)), "{template} {round}: {event:?}: {tools:?}");
@@ -122,24 +120,23 @@ fn definitions_as_people_publish_them_are_called_with_valid_arguments() {
         }
         let answer = &answers[0];
         let is_cut = answer.finish == Some(FinishReason::Length);
-        cut += usize::from(is_cut);
         // Of an answer that was cut off the last call may be half a call.
-        for call in &answer.tool_calls[..answer.tool_calls.len() - usize::from(is_cut && !answer.tool_calls.is_empty())]
-        {
-            let tool = tools.iter().find(|tool| tool["function"]["name"] == call.name.as_str());
-            let tool = tool.unwrap_or_else(|| panic!("{template} {round}: {call:?}"));
+        let whole = answer.tool_calls.len() - usize::from(is_cut && !answer.tool_calls.is_empty());
+        called += usize::from(whole > 0);
+        for call in &answer.tool_calls[..whole] {
+            assert_eq!(tools[0]["function"]["name"], call.name.as_str(), "{template} {round}");
             let arguments: Value = serde_json::from_str(&call.arguments)
                 .unwrap_or_else(|error| panic!("{template} {round}: {error}: {call:?}"));
-            let schema = &tool["function"]["parameters"];
+            let schema = &tools[0]["function"]["parameters"];
             if let Some(schema) = schema.is_object().then_some(schema) {
                 let judge = jsonschema::options().should_validate_formats(true).build(schema).unwrap();
                 if let Err(error) = judge.validate(&arguments) {
                     panic!("{template} {round}: {error}: {arguments} for {schema}");
                 }
             }
-            called += 1;
         }
     }
-    println!("{called} calls, {cut} answers cut off, {} refused: {refused:?}", refused.len());
-    assert!(called >= DEFINITIONS / 2, "{called} calls, {cut} answers cut off, {} refused: {refused:?}", refused.len());
+    // The others ran into the limit of tokens: of objects and numbers without an end.
+    println!("{called} of {DEFINITIONS} definitions were called to the end");
+    assert!(called >= DEFINITIONS * 2 / 3, "{called}");
 }
