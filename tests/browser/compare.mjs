@@ -9,7 +9,7 @@ async function setColumn(page, place, model) {
   await page.getByRole("option").filter({ has: page.locator(".model-id").getByText(model, { exact: true }) }).click();
 }
 
-async function compare(page, url, models, prompt) {
+async function setUp(page, url, models, prompt) {
   await page.goto(`${url}/compare`);
   await page.locator(".setup-column").first().waitFor();
   for (const [place, model] of models.entries()) {
@@ -17,8 +17,16 @@ async function compare(page, url, models, prompt) {
     await setColumn(page, place, model);
   }
   await page.getByRole("textbox", { name: "Prompt 1" }).fill(prompt);
+}
+
+async function run(page) {
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await page.waitForURL(/\/compare\/cmp_/);
+}
+
+async function compare(page, url, models, prompt) {
+  await setUp(page, url, models, prompt);
+  await run(page);
 }
 
 const finished = (page) => page.waitForFunction(() => document.querySelectorAll(".cell").length > 0 && !document.querySelector(".page-head .button.primary") && document.querySelector(".figure-table"), null, { timeout: 30_000 });
@@ -81,8 +89,7 @@ test("several prompts make a grid; on a phone columns are tabs", { viewport: { w
   await page.getByRole("button", { name: "Add a prompt" }).click();
   await page.getByRole("textbox", { name: "Prompt 1" }).fill("alpha");
   await page.getByRole("textbox", { name: "Prompt 2" }).fill("beta");
-  await page.getByRole("button", { name: "Run", exact: true }).click();
-  await page.waitForURL(/\/compare\/cmp_/);
+  await run(page);
   await finished(page);
   assert.equal(await page.locator(".prompt-section").count(), 2);
   assert.equal(await page.locator(".prompt-section").first().locator(".cell").count(), 1);
@@ -100,6 +107,17 @@ test("names are hidden until the vote", async ({ page, url }) => {
   await page.locator(".cells").getByText("echo-pieces").first().waitFor();
 });
 
+test("answers are judged by a JSON schema", async ({ page, url }) => {
+  await setUp(page, url, ["echo", "echo-pieces"], '{"city": "Oslo"}');
+  await page.getByRole("button", { name: "Check the answers" }).click();
+  await page.getByLabel("What to check").selectOption("schema");
+  await page.getByLabel("JSON schema").fill('{"type": "object", "required": ["city"]}');
+  await run(page);
+  await finished(page);
+  assert.match(await page.locator(".cell").first().locator(".verdicts .good").innerText(), /is valid under the JSON schema/);
+  assert.match(await page.locator(".cell").last().locator(".verdicts .bad").innerText(), /is valid under the JSON schema/);
+});
+
 test("a file comes before the prompt of every column, and answers are compared by their meaning", async ({ page, url }) => {
   await page.goto(`${url}/compare`);
   await page.locator(".setup-column").first().waitFor();
@@ -111,8 +129,7 @@ test("a file comes before the prompt of every column, and answers are compared b
   await files.setInputFiles([{ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("the secret word is walrus") }]);
   await page.locator(".files .file").getByText("notes.txt").waitFor();
   await page.getByRole("textbox", { name: "Prompt 1" }).fill("What is the word?");
-  await page.getByRole("button", { name: "Run", exact: true }).click();
-  await page.waitForURL(/\/compare\/cmp_/);
+  await run(page);
   await finished(page);
   assert.match(await page.locator(".cell").first().innerText(), /walrus/);
   await page.locator(".files .file").getByText("notes.txt").waitFor();
