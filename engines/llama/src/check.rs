@@ -9,6 +9,8 @@ use std::collections::HashSet;
 
 use tern_gguf::{Header, TensorInfo, TensorType, ValueType};
 
+use crate::heads;
+
 /// What is wrong, for a message that names the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
@@ -145,19 +147,7 @@ fn shape(header: &Header, architecture: &str) -> Result<(), Problem> {
     }
     let first = heads.first().copied().unwrap_or(0);
     if let Some(usual) = u64::from(hidden).checked_div(first) {
-        let head = number("attention.key_length").map_or(usual, u64::from);
-        if head == 0 {
-            return bad("attention.key_length", head, "at least 1");
-        }
-        if let Some(rotated) = number("rope.dimension_count")
-            && (rotated % 2 != 0 || u64::from(rotated) > head)
-        {
-            return bad(
-                "rope.dimension_count",
-                rotated.into(),
-                &format!("an even number up to {head}, the head's size"),
-            );
-        }
+        heads::check(header, architecture, usual)?;
     }
     if let Some(kind) = header.str(&key("rope.scaling.type"))
         && !["none", "linear", "yarn", "longrope"].contains(&kind)

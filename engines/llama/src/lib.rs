@@ -4,7 +4,7 @@
 //! the process. llama.cpp answers broken promises with `abort()`, so a file's header is checked in Rust before
 //! llama.cpp sees it, and every batch before it is run.
 //!
-//! Reading order: `engine` (the factory), `header`, `check` and `rank` (what a file must be), `decoder`, `tokenizer`, `embedder`
+//! Reading order: `engine` (the factory), `header`, `check`, `heads` and `rank` (what a file must be), `decoder`, `tokenizer`, `embedder`
 //! and `reranker` (the four traits), `passes` and `pairs` (what the last two are made of), `projector` and `vision` (images),
 //! `spans` (places to positions), `cost` (memory before load), `ffi` (the only module that names llama.cpp).
 
@@ -15,6 +15,7 @@ mod embedder;
 mod engine;
 mod ffi;
 mod header;
+mod heads;
 mod pairs;
 mod passes;
 mod projector;

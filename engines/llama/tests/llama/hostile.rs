@@ -88,6 +88,8 @@ fn numbers_that_would_abort_llama_cpp_are_refused() {
         ("llama.attention.head_count_kv", MetaValue::U32(3), "divisor"),
         ("llama.rope.dimension_count", MetaValue::U32(31), "even number up to 32"),
         ("llama.rope.dimension_count", MetaValue::U32(64), "even number up to 32"),
+        ("llama.rope.dimension_count", MetaValue::U32(16), "expected 32, the head's size"),
+        ("llama.attention.value_length", MetaValue::U32(16), "expected 32, the size of a key"),
         ("llama.rope.scaling.type", MetaValue::String("su".into()), "expected none, linear"),
         ("llama.attention.layer_norm_rms_epsilon", MetaValue::F32(-1.0), "no less than 0"),
         ("llama.attention.layer_norm_rms_epsilon", MetaValue::F32(f32::NAN), "no less than 0"),
@@ -101,6 +103,14 @@ fn numbers_that_would_abort_llama_cpp_are_refused() {
         let error = refused(&changed(key, value), expected);
         assert!(matches!(error, EngineError::InvalidModel { .. }), "{key}: {error}");
     }
+}
+
+/// llama.cpp loads these and aborts when it first computes.
+#[test]
+fn sizes_of_heads_that_a_graph_asserts_are_refused() {
+    let qwen = |key: &str| altered("rerank/qwen3.gguf", &[(key, MetaValue::U32(8))]);
+    refused(&qwen("qwen3.rope.dimension_count"), "qwen3.rope.dimension_count: 8, expected 16");
+    refused(&qwen("qwen3.attention.value_length"), "qwen3.attention.value_length: 8, expected 16");
 }
 
 /// These reach llama.cpp, which must answer and not abort.
