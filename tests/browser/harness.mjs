@@ -55,12 +55,16 @@ export async function runAll(server) {
 
 export const input = (page) => page.getByRole("textbox", { name: "Message", exact: true });
 
-/** Opens a new chat with a model, at temperature 0: above it the scripted models stray from their scripts. */
-export async function openChat(page, url, model) {
-  await page.addInitScript(() => {
+/** New chats are at temperature 0: above it the scripted models stray from their scripts. */
+export const atTemperatureZero = (page) =>
+  page.addInitScript(() => {
     const wishes = { model: null, system_prompt: null, parameters: { temperature: 0 } };
     if (!localStorage.getItem("tern.wishes")) localStorage.setItem("tern.wishes", JSON.stringify(wishes));
   });
+
+/** Opens a new chat with a model, at temperature 0. */
+export async function openChat(page, url, model) {
+  await atTemperatureZero(page);
   await page.goto(url);
   await input(page).waitFor();
   if (model) await choose(page, model);

@@ -1,7 +1,7 @@
 // A server that wants a key.
 
 import assert from "node:assert/strict";
-import { answered, input, send, test } from "./harness.mjs";
+import { answered, atTemperatureZero, input, send, test } from "./harness.mjs";
 import { startServer } from "./server.mjs";
 
 if (!process.env.MOCK && !process.env.TERN_URL) {
@@ -9,6 +9,7 @@ if (!process.env.MOCK && !process.env.TERN_URL) {
   test("the page asks for the key once, and chats with it from then on", { quiet: false }, async ({ page }) => {
     const server = await startServer(["--echo"], undefined, { TERN_API_KEY: "tern-secret-key" });
     try {
+      await atTemperatureZero(page);
       await page.goto(server.url);
       const asked = page.locator(".banner.key");
       await asked.getByText("This server wants a key").waitFor();
