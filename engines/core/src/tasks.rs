@@ -69,6 +69,21 @@ pub struct Relevance {
     pub tokens: usize,
 }
 
+impl Relevance {
+    /// Refuses the query with the document at `index` if they have more tokens together than the model reads.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with both numbers.
+    pub fn check_length(index: usize, tokens: usize, most: usize) -> Result<(), EngineError> {
+        if tokens <= most {
+            return Ok(());
+        }
+        Err(EngineError::InvalidInput(format!(
+            "the query and document {index} have {tokens} tokens together, the model reads at most {most}"
+        )))
+    }
+}
+
 /// Scores documents for a query (cross-encoder).
 pub trait Reranker: Send {
     /// Most tokens of query and document together.

@@ -43,12 +43,7 @@ impl Reranker for EchoReranker {
             }
             thread::sleep(self.step);
             let tokens = query.split_whitespace().count() + document.split_whitespace().count();
-            if tokens > self.max_tokens {
-                return Err(EngineError::InvalidInput(format!(
-                    "the query and document {index} have {tokens} tokens together, the model reads at most {}",
-                    self.max_tokens
-                )));
-            }
+            Relevance::check_length(index, tokens, self.max_tokens)?;
             let shared = words(document).intersection(&wanted).count();
             Ok(Relevance { score: shared as f32 / wanted.len().max(1) as f32, tokens })
         };

@@ -66,11 +66,8 @@ impl Reranker for LlamaReranker {
                 return Err(EngineError::Cancelled);
             }
             let pairs = self.pairs.tokens(query, documents)?;
-            if let Some(i) = pairs.iter().position(|pair| pair.len() > most) {
-                let (index, got) = (part * TOGETHER + i, pairs[i].len());
-                return Err(EngineError::InvalidInput(format!(
-                    "the query and document {index} have {got} tokens together, the model reads at most {most}"
-                )));
+            for (i, pair) in pairs.iter().enumerate() {
+                Relevance::check_length(part * TOGETHER + i, pair.len(), most)?;
             }
             for (pair, outputs) in pairs.iter().zip(self.passes.run(&pairs, cancelled)?) {
                 let score = self.score.of(&outputs).ok_or_else(|| {

@@ -51,12 +51,7 @@ impl Reranker for EncoderReranker {
             let mut pairs = Vec::with_capacity(documents.len());
             for (i, document) in documents.iter().enumerate() {
                 let pair = self.tokenizer.pair(query, document)?;
-                if pair.tokens.len() > most {
-                    let (index, got) = (part * TOGETHER + i, pair.tokens.len());
-                    return Err(EngineError::InvalidInput(format!(
-                        "the query and document {index} have {got} tokens together, the model reads at most {most}"
-                    )));
-                }
+                Relevance::check_length(part * TOGETHER + i, pair.tokens.len(), most)?;
                 pairs.push(pair);
             }
             let outputs = self.encoder.config.labels.len();
