@@ -37,7 +37,8 @@ FIRST_WORDS, FIRST_WEIGHT = 3, 3.0  # tokens of an answer that decide which it i
 WARM_RATE = 5e-3
 EMBEDDING_SCALE = 0.05  # standard deviation the warmed-up embedding is brought to
 
-STEPS, TERNARY_STEPS = 1600, 1200
+STEPS, TERNARY_STEPS = 2000, 1300
+OFF_TOPIC = 0.16  # the part of the questions drawn that are not about Tern
 ROUNDING = 0.15  # the part of a ternary training in which rounding comes in by degrees
 
 SYSTEM = """You are a helpful assistant.|You are a helpful, honest and harmless assistant.|Be concise.|
@@ -63,7 +64,8 @@ class Examples:
         self.config = config
         self.tokenizer = tokenizer
         self.held = {corpus.plain(q) for e in entries for q in e.held}
-        self.weights = [50.0 if e.id == corpus.OFFTOPIC else 1.0 for e in entries]
+        often = OFF_TOPIC / (1 - OFF_TOPIC) * (len(entries) - 1)
+        self.weights = [often if e.id == corpus.OFFTOPIC else 1.0 for e in entries]
         self.answers = [self._ids(e.answer) + [tokens.IM_END_ID] for e in entries]
         self.newline = self._ids("\n")
         self.decided = [self._decided(a) for a in self.answers]
@@ -333,7 +335,7 @@ def main() -> None:
     parser.add_argument("--ternary", action="store_true", help="train the ternary form, from safetensors/")
     parser.add_argument("--steps", type=int, help=f"default: {STEPS}, ternary {TERNARY_STEPS}")
     parser.add_argument("--batch", type=int, default=2048, help="tokens in a worker's batch, padding included")
-    parser.add_argument("--warm-steps", type=int, default=1500, help="steps that train the embedding alone, first")
+    parser.add_argument("--warm-steps", type=int, default=2000, help="steps that train the embedding alone, first")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--smoothing", type=float, default=0.02)

@@ -487,6 +487,7 @@ async fn a_growing_answer_is_written_a_few_times_a_second() {
     let disk = std::sync::Arc::new(crate::support::disk::Disk::new());
     let app = App::over(disk.clone(), |_, _| {});
     let talk = app.talk("echo-slow?step_ms=5&pieces=200").await;
+    let began = std::time::Instant::now();
     let (stream, id) = talk.speaking(says("go")).await;
     let written = |least: usize| {
         let message = disk.store().message(&talk.id, &id).unwrap();
@@ -495,7 +496,9 @@ async fn a_growing_answer_is_written_a_few_times_a_second() {
     until("some of it is on the disk before the end", || written(100)).await;
     Said::of(&stream.rest().await);
     let writes = disk.progress.load(std::sync::atomic::Ordering::SeqCst);
-    assert!((1..=12).contains(&writes), "{writes} writes for an answer of about a second");
+    // Of 200 pieces; a machine that is slow has more time for them.
+    let most = 2 + began.elapsed().as_millis() as u64 / 100;
+    assert!((1..=most).contains(&writes), "{writes} writes, more than {most}");
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(disk.progress.load(std::sync::atomic::Ordering::SeqCst), writes, "nothing is written behind the end");
 }

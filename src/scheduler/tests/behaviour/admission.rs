@@ -25,8 +25,9 @@ fn a_full_queue_refuses_and_says_how_many_wait() {
 
 #[test]
 fn a_burst_that_finds_free_places_is_not_refused() {
-    let model = Setup { parallel: 4, queue: 0, ..Setup::default() }.start();
+    let model = Setup { parallel: 4, queue: 0, gated: true, ..Setup::default() }.start();
     let streams: Vec<_> = (0..4).map(|i| model.submit(request(prompt(i, 10)))).collect();
+    model.gate.open();
     for stream in streams {
         assert!(collect(stream).error.is_none());
     }
@@ -95,9 +96,10 @@ fn parameters_out_of_range_are_named() {
 #[test]
 fn a_preempted_answer_goes_on_as_if_nothing_had_happened() {
     // Two answers of 50 + 64 tokens cannot be held at once; no max_tokens, so both are let in.
-    let model = Setup { cells: 160, sequences: 4, ..Setup::default() }.start();
+    let model = Setup { cells: 160, sequences: 4, gated: true, ..Setup::default() }.start();
     let ask = |seed| GenerateRequest { max_tokens: None, ..crate::support::seeded(prompt(seed, 50), seed.into()) };
     let streams: Vec<_> = (1..=2).map(|seed| model.submit(ask(seed))).collect();
+    model.gate.open();
     let together: Vec<_> = streams.into_iter().map(collect).collect();
     assert!(model.stats().preemptions > 0, "{:?}", model.stats());
     assert!(model.stats().recomputed_tokens > 0);

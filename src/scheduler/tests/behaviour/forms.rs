@@ -124,10 +124,11 @@ fn logprobs_are_those_of_the_model_without_a_form() {
 
 #[test]
 fn preemption_and_neighbours_change_nothing() {
-    let model = Setup { cells: 160, sequences: 4, ..Setup::default() }.start();
+    let model = Setup { cells: 160, sequences: 4, gated: true, ..Setup::default() }.start();
     let ask = |seed: u32| GenerateRequest { max_tokens: None, ..formed(seeded(prompt(seed, 50), seed.into())) };
     let mut streams: Vec<_> = (1..=3).map(|seed| model.submit(ask(seed))).collect();
     streams.push(model.submit(seeded(prompt(9, 40), 9)));
+    model.gate.open();
     let mut together: Vec<_> = streams.into_iter().map(collect).collect();
     assert!(model.stats().preemptions > 0 && model.stats().recomputed_tokens > 0, "{:?}", model.stats());
     let alone = Setup::default().start();

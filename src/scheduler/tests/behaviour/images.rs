@@ -120,13 +120,15 @@ fn choices_share_an_image_and_waiting_requests_share_one_that_is_being_computed(
 fn an_answer_with_an_image_that_was_set_aside_is_computed_again_with_it() {
     let ask = |seed| {
         let parts = vec![Words(prompt(seed, 10)), Shown(image(60, seed as u8)), Words(prompt(seed, 10))];
-        GenerateRequest { max_tokens: Some(60), ..ask(parts) }
+        GenerateRequest { max_tokens: None, ..ask(parts) }
     };
     let alone: Vec<_> = (0..3).map(|seed| Setup::default().start().run(ask(seed)).text().to_owned()).collect();
-    let model = Setup { cells: 260, parallel: 3, script: "echo-random?pieces=60", ..Setup::default() }.start();
+    let model = Setup { cells: 260, parallel: 3, gated: true, ..Setup::default() }.start();
     let open: Vec<_> = (0..3).map(|seed| model.submit(ask(seed))).collect();
+    model.gate.open();
     let texts: Vec<_> = open.into_iter().map(|events| collect(events).text().to_owned()).collect();
     assert_eq!(texts, alone);
+    assert!(model.stats().preemptions > 0, "{:?}", model.stats());
 }
 
 #[test]
