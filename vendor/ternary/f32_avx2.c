@@ -115,22 +115,24 @@ INLINE float half_at(const uint8_t *p) {
 }
 INLINE uint16_t half_of(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
 
-/* |row| times h with the sign of row: a sum of two is at most 2 * 128 * 127 = 32 512, which 16 bits hold. */
-INLINE __m256i screen_step(const int8_t *row, const int8_t *h) {
-    __m256i x = _mm256_loadu_si256((const __m256i *)row);
-    __m256i y = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)h), x);
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(x), y), _mm256_set1_epi16(1));
+typedef __m256i B;
+typedef __m256i Q;
+typedef __m256i S;
+INLINE B b_load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE B b_all(uint8_t x) { return _mm256_set1_epi8((char)x); }
+INLINE B b_and(B a, B b) { return _mm256_and_si256(a, b); }
+INLINE B b_and_or(B a, B b, B c) { return _mm256_or_si256(_mm256_and_si256(a, b), c); }
+INLINE B b_right(B a, int n) { return _mm256_srli_epi32(a, n); }
+INLINE Q q_load(const int8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE S s_zero(void) { return _mm256_setzero_si256(); }
+INLINE S s_add(S a, S b) { return _mm256_add_epi32(a, b); }
+/* A sum of two is at most 2 * 63 * 127 = 16 002, which 16 bits hold. */
+INLINE S s_dot(S sum, B codes, Q h) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, h), _mm256_set1_epi16(1)));
 }
-INLINE int32_t screen_offset(const int8_t *h, size_t k) { return (void)h, (void)k, 0; }
-INLINE int32_t screen_dot(const int8_t *row, size_t k, const int8_t *h) {
-    __m256i a = _mm256_setzero_si256(), b = a;
-    size_t i = 0;
-    for (; i + 64 <= k; i += 64) {
-        a = _mm256_add_epi32(a, screen_step(row + i, h + i));
-        b = _mm256_add_epi32(b, screen_step(row + i + 32, h + i + 32));
-    }
-    if (i < k) a = _mm256_add_epi32(a, screen_step(row + i, h + i));
-    return sum8(_mm256_add_epi32(a, b));
+INLINE void s_fold4(S a, S b, S c, S d, int32_t out[4]) {
+    const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+    _mm_storeu_si128((__m128i *)out, _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
 }
 /* 4 sums of a score tile, 2 x 2 of a head tile, each two of 16 registers. */
 #define ATTEND_ROWS 1

@@ -68,55 +68,28 @@ INLINE float half_at(const uint8_t *p) {
 }
 INLINE uint16_t half_of(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
 
-/* acc += x (unsigned) . h (signed); as assembly for the reason in avx512.h. */
-#define SCREEN_DOT(acc, x, h) __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(h))
-/* Codes are made unsigned by adding 128, so that 128 times the sum of h has to be subtracted. Columns behind the last are
- * masked. */
-INLINE I screen_codes(__mmask64 mask, const int8_t *row) {
-    return _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, row), _mm512_set1_epi8((char)0x80));
+typedef __m512i B;
+typedef __m512i Q;
+typedef __m512i S;
+INLINE B b_load(const uint8_t *p) { return _mm512_loadu_si512(p); }
+INLINE B b_all(uint8_t x) { return _mm512_set1_epi8((char)x); }
+INLINE B b_and(B a, B b) { return _mm512_and_si512(a, b); }
+INLINE B b_and_or(B a, B b, B c) { return _mm512_ternarylogic_epi32(a, b, c, 0xEA); }
+INLINE B b_right(B a, int n) { return _mm512_srli_epi32(a, (unsigned)n); }
+INLINE Q q_load(const int8_t *p) { return _mm512_loadu_si512(p); }
+INLINE S s_zero(void) { return _mm512_setzero_si512(); }
+INLINE S s_add(S a, S b) { return _mm512_add_epi32(a, b); }
+/* As assembly for the reason in avx512.h. */
+INLINE S s_dot(S sum, B codes, Q h) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(h));
+    return sum;
 }
-INLINE __mmask64 screen_mask(size_t left) { return left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1; }
-INLINE int32_t screen_offset(const int8_t *h, size_t k) {
-    I sum = i_zero();
-    for (size_t i = 0; i < k; i += 64)
-        SCREEN_DOT(sum, _mm512_set1_epi8((char)0x80), _mm512_maskz_loadu_epi8(screen_mask(k - i), h + i));
-    return _mm512_reduce_add_epi32(sum);
-}
-/* Sums over the lanes of v0, v1, v2, v3. */
-INLINE __m128i screen_sums(I v0, I v1, I v2, I v3) {
-    const I a = _mm512_add_epi32(_mm512_unpacklo_epi32(v0, v1), _mm512_unpackhi_epi32(v0, v1));
-    const I b = _mm512_add_epi32(_mm512_unpacklo_epi32(v2, v3), _mm512_unpackhi_epi32(v2, v3));
-    const I c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+INLINE void s_fold4(S v0, S v1, S v2, S v3, int32_t out[4]) {
+    const S a = _mm512_add_epi32(_mm512_unpacklo_epi32(v0, v1), _mm512_unpackhi_epi32(v0, v1));
+    const S b = _mm512_add_epi32(_mm512_unpacklo_epi32(v2, v3), _mm512_unpackhi_epi32(v2, v3));
+    const S c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
     const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
-    return _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1));
-}
-#define SCREEN_ROW
-/* A row times `tokens` vectors, up to 4, with two chains each, so that none is waited for. */
-INLINE void screen_row(const int tokens, const int8_t *row, size_t k, const int8_t *h, const int32_t *offset, int32_t *d,
-                       size_t ldd) {
-    I acc[4], other[4];
-    UNROLL for (int t = 0; t < 4; t++) acc[t] = other[t] = i_zero();
-    size_t i = 0;
-    for (; i + 128 <= k; i += 128) {
-        I x = screen_codes(~(__mmask64)0, row + i), y = screen_codes(~(__mmask64)0, row + i + 64);
-        UNROLL for (int t = 0; t < tokens; t++) {
-            SCREEN_DOT(acc[t], x, _mm512_loadu_si512(h + (size_t)t * k + i));
-            SCREEN_DOT(other[t], y, _mm512_loadu_si512(h + (size_t)t * k + i + 64));
-        }
-    }
-    for (; i + 64 <= k; i += 64) {
-        I x = screen_codes(~(__mmask64)0, row + i);
-        UNROLL for (int t = 0; t < tokens; t++) SCREEN_DOT(acc[t], x, _mm512_loadu_si512(h + (size_t)t * k + i));
-    }
-    if (i < k) {
-        const __mmask64 mask = screen_mask(k - i);
-        I x = screen_codes(mask, row + i);
-        UNROLL for (int t = 0; t < tokens; t++) SCREEN_DOT(acc[t], x, _mm512_maskz_loadu_epi8(mask, h + (size_t)t * k + i));
-    }
-    UNROLL for (int t = 0; t < tokens; t++) acc[t] = _mm512_add_epi32(acc[t], other[t]);
-    int32_t sums[4];
-    _mm_storeu_si128((__m128i *)sums, screen_sums(acc[0], acc[1], acc[2], acc[3]));
-    UNROLL for (int t = 0; t < tokens; t++) d[(size_t)t * ldd] = sums[t] - offset[t];
+    _mm_storeu_si128((__m128i *)out, _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1)));
 }
 /* 2 x 4 sums of a score tile, 2 x 4 x 2 of a head tile: of 32 registers. */
 #define ATTEND_ROWS 2

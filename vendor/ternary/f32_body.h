@@ -5,3 +5,4 @@
 #include "f32_cells.h"
 #include "f32_attend.h"
 #include "f32_rows.h"
+#include "f32_screen.h"

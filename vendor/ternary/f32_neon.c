@@ -108,15 +108,24 @@ INLINE uint16_t half_of(float x) {
     return bits;
 }
 
-INLINE int32_t screen_offset(const int8_t *h, size_t k) { return (void)h, (void)k, 0; }
-INLINE int32_t screen_dot(const int8_t *row, size_t k, const int8_t *h) {
-    int32x4_t a = vdupq_n_s32(0), b = a;
-    for (size_t i = 0; i < k; i += 16) {
-        int8x16_t x = vld1q_s8(row + i), y = vld1q_s8(h + i);
-        a = vpadalq_s16(a, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
-        b = vpadalq_s16(b, vmull_high_s8(x, y));
-    }
-    return vaddvq_s32(vaddq_s32(a, b));
+typedef uint8x16_t B;
+typedef int8x16_t Q;
+typedef int32x4_t S;
+INLINE B b_load(const uint8_t *p) { return vld1q_u8(p); }
+INLINE B b_all(uint8_t x) { return vdupq_n_u8(x); }
+INLINE B b_and(B a, B b) { return vandq_u8(a, b); }
+INLINE B b_and_or(B a, B b, B c) { return vorrq_u8(vandq_u8(a, b), c); }
+INLINE B b_right(B a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)-n)); }
+INLINE Q q_load(const int8_t *p) { return vld1q_s8(p); }
+INLINE S s_zero(void) { return vdupq_n_s32(0); }
+INLINE S s_add(S a, S b) { return vaddq_s32(a, b); }
+INLINE S s_dot(S sum, B codes, Q h) {
+    const int8x16_t x = vreinterpretq_s8_u8(codes);
+    /* Two products are at most 2 * 63 * 127 = 16 002. */
+    return vpadalq_s16(sum, vmlal_s8(vmull_high_s8(x, h), vget_low_s8(x), vget_low_s8(h)));
+}
+INLINE void s_fold4(S a, S b, S c, S d, int32_t out[4]) {
+    vst1q_s32(out, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
 }
 /* 4 sums of a score tile, 2 x 2 of a head tile, each four of 32 registers. */
 #define ATTEND_ROWS 1

@@ -111,12 +111,21 @@ INLINE void v_to_f16(uint8_t *p, V a) {
 INLINE float half_at(const uint8_t *p) { return half_to_float((uint16_t)(p[0] | p[1] << 8)); }
 INLINE uint16_t half_of(float x) { return float_to_half(x); }
 
-INLINE int32_t screen_offset(const int8_t *h, size_t k) { return (void)h, (void)k, 0; }
-INLINE int32_t screen_dot(const int8_t *row, size_t k, const int8_t *h) {
-    int32_t sum = 0;
-    for (size_t i = 0; i < k; i++) sum += row[i] * h[i];
-    return sum;
-}
+/* Registers of one byte and one sum. */
+typedef uint8_t B;
+typedef int8_t Q;
+typedef int32_t S;
+INLINE B b_load(const uint8_t *p) { return *p; }
+INLINE B b_all(uint8_t x) { return x; }
+INLINE B b_and(B a, B b) { return a & b; }
+INLINE B b_and_or(B a, B b, B c) { return (B)((a & b) | c); }
+INLINE B b_right(B a, int n) { return (B)(a >> n); } /* bits from another byte may come in: they are masked away */
+INLINE Q q_load(const int8_t *p) { return *p; }
+INLINE S s_zero(void) { return 0; }
+INLINE S s_add(S a, S b) { return a + b; }
+/* The sum and codes (below 64) times values of a vector. */
+INLINE S s_dot(S sum, B codes, Q h) { return sum + codes * h; }
+INLINE void s_fold4(S a, S b, S c, S d, int32_t out[4]) { out[0] = a, out[1] = b, out[2] = c, out[3] = d; }
 #define ATTEND_ROWS 1
 #define TILE_ROWS 1
 #define TILE_TOKENS 1

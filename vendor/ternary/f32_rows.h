@@ -1,4 +1,4 @@
-/* Rows of a head times vectors, and its screen. Part of f32_body.h. */
+/* Rows of a head times vectors. Part of f32_body.h. */
 
 /* 32 columns of a tile. */
 INLINE void rows_step(int kind, int rows, int tokens, int j, const uint8_t *row, size_t row_bytes, size_t k,
@@ -63,32 +63,5 @@ void NAME(tern_f32_rows)(int kind, const uint8_t *rows, size_t row_bytes, size_t
     case TERN_ROWS_BF16: rows_kind(TERN_ROWS_BF16, rows, row_bytes, count, k, h, n, out, ldo); break;
     case TERN_ROWS_Q8_0: rows_kind(TERN_ROWS_Q8_0, rows, row_bytes, count, k, h, n, out, ldo); break;
     default: rows_kind(TERN_ROWS_Q6_K, rows, row_bytes, count, k, h, n, out, ldo);
-    }
-}
-
-#define SCREEN_VECTORS 16
-
-#ifndef SCREEN_ROW
-INLINE void screen_row(int tokens, const int8_t *row, size_t k, const int8_t *h, const int32_t *offset, int32_t *d,
-                       size_t ldd) {
-    for (int t = 0; t < tokens; t++) d[(size_t)t * ldd] = screen_dot(row, k, h + (size_t)t * k) - offset[t];
-}
-#endif
-
-/* One row at a time, in the order of memory, times up to 4 vectors. Four rows side by side would need fewer loads, and were
- * half as fast: memory is read at its full speed in one stream only. */
-void NAME(tern_f32_screen)(const int8_t *rows, size_t count, size_t k, const int8_t *h, size_t n, int32_t *d,
-                           size_t ldd) {
-    for (size_t now; n > 0; n -= now, h += now * k, d += now * ldd) {
-        now = n < SCREEN_VECTORS ? n : SCREEN_VECTORS;
-        int32_t offset[SCREEN_VECTORS];
-        for (size_t t = 0; t < now; t++) offset[t] = screen_offset(h + t * k, k);
-        for (size_t r = 0; r < count; r++) {
-            const int8_t *row = rows + r * k;
-            size_t t = 0;
-            for (; t + 4 <= now; t += 4) screen_row(4, row, k, h + t * k, offset + t, d + t * ldd + r, ldd);
-            for (; t + 2 <= now; t += 2) screen_row(2, row, k, h + t * k, offset + t, d + t * ldd + r, ldd);
-            for (; t < now; t++) screen_row(1, row, k, h + t * k, offset + t, d + t * ldd + r, ldd);
-        }
     }
 }

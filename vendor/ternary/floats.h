@@ -72,10 +72,12 @@ enum { TERN_GATE_RELU2 = 0, TERN_GATE_SILU = 1, TERN_GATE_GELU = 2 };
      * (k/32 + 5) 2^-24 |h| |row| to first order. */                                                                   \
     void tern_f32_rows_##isa(int kind, const uint8_t *rows, size_t row_bytes, size_t count, size_t k, const float *h,  \
                              size_t n, float *out, size_t ldo);                                                        \
-    /* d[t * ldd + r] = sum_i rows[r][i] * h[t][i] for `count` rows of k int8 and n vectors [n][k] of -127 .. 127;      \
-     * k % 32 == 0. Exact for k <= 65536: 255 * 127 * k < 2^31. */                                                     \
-    void tern_f32_screen_##isa(const int8_t *rows, size_t count, size_t k, const int8_t *h, size_t n, int32_t *d,      \
-                               size_t ldd);
+    /* The screen of a head, in blocks of 256 columns (README): d[t * ldd + r] = sum_i code[r][i] * h[t][i] for `count`    \
+     * rows and n vectors [n][256 * blocks] of -127 .. 127, with the upper 6 bits of each code (0 .. 63), or for one row \
+     * with the lower 2 (0 .. 3). Exact: 63 * 127 * 2^18 < 2^31, so blocks <= 1024. */                                  \
+    void tern_f32_screen_high_##isa(const uint8_t *rows, size_t count, size_t blocks, const int8_t *h, size_t n,       \
+                                    int32_t *d, size_t ldd);                                                           \
+    void tern_f32_screen_low_##isa(const uint8_t *row, size_t blocks, const int8_t *h, size_t n, int32_t *d);
 
 TERN_DECLARE_FLOATS(ref)
 TERN_DECLARE_FLOATS(avx2)

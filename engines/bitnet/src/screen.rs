@@ -1,19 +1,28 @@
 //! The head in 8 bits, with a bound of every error: which rows can be in the top.
 //!
-//! Row `e` is stored as `s * c` with int8 codes `c`, its error `r >= |e - s c|` and its length `n >= |s c|`. A hidden state
-//! `h` is rounded to `S q` with integers `q` of 8 bits, too: sums of products are what a processor is fastest at. The approximate logit `a = s S (c . q)` is an exact integer sum, and by
-//! Cauchy and Schwarz
+//! Row `e` is stored as `s * c` with codes `c` of 8 bits, of which the upper 6 are read of every row and the lower 2 only of
+//! those that these leave in doubt. A hidden state `h` is rounded to `S q` with integers `q` of 8 bits, too: sums of products
+//! are what a processor is fastest at. What is left of it, `h - S q`, is rounded once more to `S' q'` where that costs nothing
+//! or spares much. The approximate logit `a = s (S (c . q) + S' (c . q'))` comes from exact integer sums, and by Cauchy and
+//! Schwarz
 //!
-//! `|h . e - a| <= |h| r + |h - S q| n`.
+//! `|h . e - a| <= |h| r + |h - S q - S' q'| n` with `r >= |e - s c|` and `n >= |s c|`.
+//!
+//! The upper bits alone stand for the middle of the four codes that they may be: the same with another `c` and `r`.
 //!
 //! The exact kernel's own rounding comes on top: it adds `k / 32` products a lane and folds 32 lanes, so its sum is off by
 //! at most `(k / 32 + 8) u / (1 - ...)` of `sum |h_i e_i| <= |h| |e| <= |h| (n + r)`, with `u = 2^-24`; twice that is used.
-//! Whoever's upper bound lies below the k-th largest lower bound is not among the k largest, nor equal to one of them.
+//! The exact logits of any k rows are a threshold: whoever's upper bound lies below the least of them is not among the k
+//! largest, nor equal to one of them. Each thread computes those of the k rows of its part that look largest.
 
 use std::{ops::Range, sync::Mutex};
 
 use tern_engine::Wanted;
-use tern_ternary::{Path as Kernels, floats, ints::Aligned};
+use tern_ternary::{
+    Path as Kernels,
+    floats::{self, SCREEN_BLOCK, SCREEN_HIGH, SCREEN_LOW},
+    ints::Aligned,
+};
 
 use crate::{
     file,
@@ -30,27 +39,33 @@ const GIVE_BACK: usize = 1024;
 #[derive(Debug, Clone, Copy, Default)]
 struct RowFacts {
     scale: f32,
-    /// Upper bound of the distance between the row and its codes.
+    /// Upper bound of the distance between the row and its codes, and what the upper bits alone stand for.
     error: f32,
-    /// Upper bound of the length of the codes times the scale.
+    coarse_error: f32,
+    /// Upper bound of the length of either times the scale.
     length: f32,
 }
 
-/// A rounded hidden state.
+/// A hidden state's integers of 8 bits, and those of what they leave.
 #[derive(Debug, Clone, Default)]
 struct Vector {
-    scale: f32,
+    /// Where its first row of integers is, and whether there is a second.
+    first: usize,
+    twice: bool,
+    /// Half the scale of each row, and the sum of its integers.
+    halves: [f32; 2],
+    totals: [i32; 2],
     /// What the bound of a row multiplies its `error` and its `length` with.
     per_error: f32,
     per_length: f32,
     wanted: usize,
 }
 
-/// The largest `k` of the numbers it is shown, the least of them first.
+/// The largest `k` of the numbers it is shown, the least of them first, and of which rows they are.
 #[derive(Debug, Clone, Default)]
 struct Largest {
     k: usize,
-    values: Vec<f32>,
+    values: Vec<(f32, usize)>,
 }
 
 impl Largest {
@@ -59,60 +74,98 @@ impl Largest {
         self.values.clear();
     }
 
-    fn show(&mut self, value: f32) {
-        if value.is_nan() || (self.values.len() == self.k && self.values.first().is_none_or(|&least| value <= least)) {
+    fn show(&mut self, value: f32, row: usize) {
+        let full = self.values.len() == self.k;
+        if value.is_nan() || (full && self.values.first().is_none_or(|&(least, _)| value <= least)) {
             return;
         }
-        if self.values.len() == self.k {
+        if full {
             self.values.remove(0);
         }
-        let at = self.values.partition_point(|&other| other < value);
-        self.values.insert(at, value);
+        let at = self.values.partition_point(|&(other, _)| other < value);
+        self.values.insert(at, (value, row));
+    }
+
+    /// Puts other numbers for those of its rows.
+    fn put(&mut self, number: impl Fn(usize) -> f32) {
+        self.values.iter_mut().for_each(|(value, row)| *value = number(*row));
+        self.values.retain(|(value, _)| !value.is_nan());
+        self.values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     }
 
     /// The k-th largest, or -inf while there are fewer.
     fn least(&self) -> f32 {
-        if self.values.len() < self.k { f32::NEG_INFINITY } else { self.values[0] }
+        if self.values.len() < self.k { f32::NEG_INFINITY } else { self.values[0].0 }
     }
 }
 
 /// The codes, and the hidden states of the pass under way.
 pub(crate) struct Screen {
     width: usize,
-    codes: Aligned<i8>,
+    /// Blocks of a row.
+    blocks: usize,
+    /// The codes: their upper bits, their lower.
+    high: Aligned<u8>,
+    low: Aligned<u8>,
     facts: Vec<RowFacts>,
+    /// The mean of what rows lose by rounding, as a part of their length.
+    mean_error: f32,
     vectors: Vec<Vector>,
-    /// Their integers, `[count][width]`.
+    /// Their integers, rows of whole blocks: one or two of a vector.
     rounded: Vec<i8>,
     count: usize,
-    /// For each thread and vector the largest lower bounds it has met.
-    found: Vec<Mutex<Vec<Largest>>>,
+    /// What rounding leaves of the vector at hand.
+    left: Vec<f64>,
+    found: Vec<Mutex<Found>>,
+}
+
+/// What a thread works with.
+#[derive(Default)]
+struct Found {
+    /// Sums of the rows at hand.
+    sums: Vec<i32>,
+    /// For each vector the rows of its part that look largest.
+    largest: Vec<Largest>,
 }
 
 impl Screen {
+    /// Whether there can be a screen of rows of this width.
+    pub fn fits(width: usize) -> bool {
+        width.div_ceil(SCREEN_BLOCK) <= floats::SCREEN_MOST
+    }
+
     /// Rounds all rows, on all threads.
     pub fn new(rows: &file::Rows, pool: &mut Pool) -> Self {
         let (count, width, workers) = (rows.count, rows.width, pool.threads());
-        let (mut codes, mut facts) = (Aligned::in_huge_pages(count * width), vec![RowFacts::default(); count]);
-        let code_parts = Columns::new(&mut codes, count * width, width, workers);
+        let blocks = width.div_ceil(SCREEN_BLOCK);
+        let (high_bytes, low_bytes) = (blocks * SCREEN_HIGH, blocks * SCREEN_LOW);
+        let (mut high, mut low) =
+            (Aligned::in_huge_pages(count * high_bytes), Aligned::in_huge_pages(count * low_bytes));
+        let mut facts = vec![RowFacts::default(); count];
+        let high_parts = Columns::new(&mut high, count * high_bytes, high_bytes, workers);
+        let low_parts = Columns::new(&mut low, count * low_bytes, low_bytes, workers);
         let fact_parts = Columns::new(&mut facts, count, 1, workers);
         pool.run(&|worker| {
-            let (mut codes, mut facts) = (code_parts.take(worker), fact_parts.take(worker));
+            let (mut high, mut low) = (high_parts.take(worker), low_parts.take(worker));
+            let mut facts = fact_parts.take(worker);
             let range = facts.columns();
-            let (codes, facts) = (codes.row_mut(0), facts.row_mut(0));
-            let mut values = vec![0.0; width];
-            // What was read is given back on the way: later only the few rows that can matter are read again.
-            let give_back = |row: usize| rows.release(row.saturating_sub(GIVE_BACK)..row);
-            for (row, (codes, facts)) in range.clone().zip(codes.chunks_exact_mut(width).zip(facts)) {
+            let bits = high.row_mut(0).chunks_exact_mut(high_bytes).zip(low.row_mut(0).chunks_exact_mut(low_bytes));
+            let (mut values, mut codes) = (vec![0.0; width], vec![128; blocks * SCREEN_BLOCK]);
+            for (row, (facts, (high, low))) in range.clone().zip(facts.row_mut(0).iter_mut().zip(bits)) {
                 rows.read(row, &mut values);
-                *facts = round_row(&values, codes);
+                *facts = round_row(&values, &mut codes);
+                floats::split_screen(&codes, high, low);
+                // What was read is given back on the way: later only the few rows that can matter are read again.
                 if (row + 1).is_multiple_of(GIVE_BACK) || row + 1 == range.end {
-                    give_back(row + 1);
+                    rows.release((row + 1).saturating_sub(GIVE_BACK)..row + 1);
                 }
             }
         });
         let found = (0..workers).map(|_| Mutex::default()).collect();
-        Self { width, codes, facts, vectors: Vec::new(), rounded: Vec::new(), count: 0, found }
+        let lost = |facts: &RowFacts| f64::from(facts.error) / f64::from(facts.length).max(f64::MIN_POSITIVE);
+        let mean_error = (facts.iter().map(lost).sum::<f64>() / count as f64) as f32;
+        let (vectors, rounded, left) = (Vec::new(), Vec::new(), Vec::new());
+        Self { width, blocks, high, low, facts, mean_error, vectors, rounded, count: 0, left, found }
     }
 
     /// Takes in the hidden states `[n][width]` of a pass, and how many of the largest logits are wanted of each.
@@ -121,99 +174,195 @@ impl Screen {
         if self.vectors.len() < self.count {
             self.vectors.resize_with(self.count, Vector::default);
         }
-        self.rounded.resize(self.count * self.width, 0);
-        let rounded = self.rounded.chunks_exact_mut(self.width);
-        for (((h, wanted), q), vector) in
-            hidden.chunks_exact(self.width).zip(wanted).zip(rounded).zip(&mut self.vectors)
-        {
+        self.rounded.clear();
+        for ((h, wanted), vector) in hidden.chunks_exact(self.width).zip(wanted).zip(&mut self.vectors) {
             let Wanted::Top(k) = wanted else { unreachable!("only rows whose top is wanted are screened") };
-            vector.round(h, q, (*k as usize).clamp(1, self.facts.len()));
+            vector.wanted = (*k as usize).clamp(1, self.facts.len());
+            // A second row of integers is free for one vector, which waits for memory; among several it costs as much as
+            // another vector would, and pays if a few large values make the steps coarse.
+            let alone = self.count == 1;
+            self.left.clear();
+            self.left.extend(h.iter().map(|&x| f64::from(x)));
+            let again = |lost| alone || lost > 2.0 * self.mean_error;
+            vector.round(&mut self.left, self.blocks * SCREEN_BLOCK, again, &mut self.rounded);
         }
         for found in &self.found {
-            let mut found = found.lock().expect("no thread panics with it");
-            let vectors = self.count.max(found.len());
-            found.resize_with(vectors, Largest::default);
-            found.iter_mut().zip(&self.vectors).for_each(|(largest, vector)| largest.reset(vector.wanted));
+            let Found { sums, largest } = &mut *found.lock().expect("no thread panics with it");
+            sums.resize(ROWS_AT_ONCE * (self.rounded.len() / (self.blocks * SCREEN_BLOCK)), 0);
+            largest.resize_with(self.count.max(largest.len()), Largest::default);
+            largest.iter_mut().zip(&self.vectors).for_each(|(largest, vector)| largest.reset(vector.wanted));
         }
     }
 
-    /// Writes the approximate logits of the rows `range`, the columns of `out`, for all vectors, and notes their lower
-    /// bounds. The codes are read once.
-    pub fn approximate(&self, kernels: Kernels, worker: usize, range: Range<usize>, out: &mut ColumnsPart<'_, f32>) {
-        let mut found = self.found[worker].lock().expect("each thread locks its own");
-        let mut sums = vec![0; ROWS_AT_ONCE * self.count];
+    /// Writes the approximate logits of the rows `range`, the columns of `out`, for all vectors. The upper bits are read once.
+    /// Of the rows that look largest it notes the logits that `exact` gives for a vector and a row.
+    pub fn approximate(
+        &self,
+        kernels: Kernels,
+        worker: usize,
+        range: Range<usize>,
+        out: &mut ColumnsPart<'_, f32>,
+        exact: impl Fn(usize, usize) -> f32,
+    ) {
+        let Found { sums, largest } = &mut *self.found[worker].lock().expect("each thread locks its own");
+        let bytes = self.blocks * SCREEN_HIGH;
         for first in range.clone().step_by(ROWS_AT_ONCE) {
             let rows = first..(first + ROWS_AT_ONCE).min(range.end);
-            let codes = &self.codes[rows.start * self.width..rows.end * self.width];
-            floats::screen(kernels, codes, self.width, &self.rounded, &mut sums, ROWS_AT_ONCE);
+            let high = &self.high[rows.start * bytes..rows.end * bytes];
+            floats::screen_high(kernels, high, self.blocks, &self.rounded, sums, ROWS_AT_ONCE);
             let facts = &self.facts[rows.clone()];
-            for (t, sums) in sums.chunks_exact(ROWS_AT_ONCE).enumerate() {
-                let (vector, largest) = (&self.vectors[t], &mut found[t]);
-                let out = &mut out.row_mut(t)[rows.start - range.start..rows.end - range.start];
-                for ((logit, facts), &sum) in out.iter_mut().zip(facts).zip(sums) {
-                    *logit = sum as f32 * (facts.scale * vector.scale);
-                    largest.show(*logit - vector.bound(facts, *logit));
+            for (t, (vector, largest)) in self.vectors[..self.count].iter().zip(largest.iter_mut()).enumerate() {
+                let sums = vector.rows().map(|row| &sums[row * ROWS_AT_ONCE..][..facts.len()]);
+                let out = &mut out.row_mut(t)[rows.start - range.start..][..facts.len()];
+                for ((logit, facts), (&first, &second)) in out.iter_mut().zip(facts).zip(sums[0].iter().zip(sums[1])) {
+                    *logit = vector.coarse(facts, [first, second]);
+                }
+                for (row, &logit) in rows.clone().zip(&*out) {
+                    largest.show(logit, row);
                 }
             }
         }
+        for (t, largest) in largest[..self.count].iter_mut().enumerate() {
+            largest.put(|row| exact(t, row));
+        }
     }
 
-    /// For vector `t` what an upper bound must reach: the k-th largest lower bound of all threads.
-    pub fn least(&self, t: usize) -> f32 {
+    /// For vector `t` what an upper bound must reach: the k-th largest of the exact logits that all threads noted.
+    fn least(&self, t: usize) -> f32 {
         let mut all = Largest::default();
         all.reset(self.vectors[t].wanted);
         for found in &self.found {
             let found = found.lock().expect("no thread panics with it");
-            found[t].values.iter().for_each(|&value| all.show(value));
+            found.largest[t].values.iter().for_each(|&(value, row)| all.show(value, row));
         }
         all.least()
     }
 
-    /// Whether row `row`, with this approximate logit, can be in the top of vector `t`. True for what is not a number.
-    pub fn may_reach(&self, t: usize, row: usize, logit: f32, least: f32) -> bool {
-        let upper = logit + self.vectors[t].bound(&self.facts[row], logit);
-        upper >= least || upper.is_nan()
+    /// Puts the exact logit of vector `t` for the approximate one wherever it can be in the top, and -inf elsewhere. `logits`
+    /// are those of the rows `range`.
+    pub fn refine(
+        &self,
+        kernels: Kernels,
+        t: usize,
+        range: Range<usize>,
+        logits: &mut [f32],
+        exact: impl Fn(usize, usize) -> f32,
+    ) {
+        let (vector, least) = (&self.vectors[t], self.least(t));
+        let mut below = [false; ROWS_AT_ONCE];
+        for (logits, first) in logits.chunks_mut(ROWS_AT_ONCE).zip(range.step_by(ROWS_AT_ONCE)) {
+            // Most are below: that is found out for many at a time.
+            for ((below, &logit), facts) in below.iter_mut().zip(&*logits).zip(&self.facts[first..]) {
+                *below = logit + vector.bound(facts, facts.coarse_error, logit) < least;
+            }
+            for ((row, logit), below) in (first..).zip(logits).zip(below) {
+                let out = below || !self.may_reach(kernels, t, row, *logit, least);
+                *logit = if out { f32::NEG_INFINITY } else { exact(t, row) };
+            }
+        }
+    }
+
+    /// Whether row `row`, with this approximate logit of its upper bits, can be in the top of vector `t` by all of them. True
+    /// for what is not a number.
+    fn may_reach(&self, kernels: Kernels, t: usize, row: usize, logit: f32, least: f32) -> bool {
+        let (vector, facts) = (&self.vectors[t], &self.facts[row]);
+        let bytes = self.blocks * SCREEN_LOW;
+        let length = self.blocks * SCREEN_BLOCK;
+        let rounded = &self.rounded[vector.first * length..(vector.first + 1 + usize::from(vector.twice)) * length];
+        let mut sums = [0; 2];
+        floats::screen_low(kernels, &self.low[row * bytes..][..bytes], rounded, &mut sums[..rounded.len() / length]);
+        let logit = logit + vector.rest(facts, sums);
+        let below = logit + vector.bound(facts, facts.error, logit) < least;
+        !below
     }
 }
 
 impl Vector {
-    fn round(&mut self, h: &[f32], q: &mut [i8], wanted: usize) {
-        self.wanted = wanted;
-        let most = h.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        let scale = f64::from(most) / 127.0;
-        let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
-        // What is not a number becomes 0 here, and makes the bounds NaN below.
-        let round = |x: f32| (f64::from(x) * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
-        q.iter_mut().zip(h).for_each(|(q, &x)| *q = round(x));
-        self.scale = scale as f32;
-        let square = |x: f64| x * x;
-        let length = h.iter().map(|&x| square(f64::from(x))).sum::<f64>().sqrt();
-        let rest = h.iter().zip(&*q).map(|(&x, &q)| square(f64::from(x) - f64::from(self.scale) * f64::from(q)));
-        let rest = rest.sum::<f64>().sqrt();
-        let rounding = 2.0 * (h.len() as f64 / 32.0 + 8.0) * f64::from(f32::EPSILON) / 2.0;
+    /// Appends its integers to `rows`, a row of `row` of them, and leaves in `left` what they are off by; a second row if `again`
+    /// says so of the part of its length that one loses.
+    fn round(&mut self, left: &mut [f64], row: usize, again: impl FnOnce(f32) -> bool, rows: &mut Vec<i8>) {
+        self.first = rows.len() / row;
+        let length = norm(left);
+        let mut round = |left: &mut [f64]| {
+            let (half, total) = round_vector(left, rows);
+            rows.resize(rows.len().next_multiple_of(row), 0);
+            (half, total)
+        };
+        (self.halves[0], self.totals[0]) = round(left);
+        self.twice = again((norm(left) / length) as f32);
+        (self.halves[1], self.totals[1]) = if self.twice { round(left) } else { (0.0, 0) };
+        let rounding = 2.0 * (left.len() as f64 / 32.0 + 8.0) * f64::from(f32::EPSILON) / 2.0;
         self.per_error = up(length * (1.0 + rounding));
-        self.per_length = up(rest + length * rounding);
+        self.per_length = up(norm(left) + length * rounding);
     }
 
-    /// How far the exact logit of a row may lie from this one. The last term is the rounding of the approximate logit and
-    /// of the bounds themselves.
-    fn bound(&self, facts: &RowFacts, logit: f32) -> f32 {
-        (self.per_error * facts.error + self.per_length * facts.length + logit.abs() * 4.0 * f32::EPSILON) * 1.000_01
+    /// Where its rows of integers are; the first again if there is one only.
+    fn rows(&self) -> [usize; 2] {
+        [self.first, self.first + usize::from(self.twice)]
+    }
+
+    /// The approximate logit of a row from the sums of its upper bits. A code is 4 of them, the middle of what the lower
+    /// may be, less 128: in halves `8 high - 253`.
+    fn coarse(&self, facts: &RowFacts, sums: [i32; 2]) -> f32 {
+        let half = |i: usize| (8 * sums[i] - 253 * self.totals[i]) as f32 * self.halves[i];
+        facts.scale * (half(0) + half(1))
+    }
+
+    /// What the sums of the lower bits add to that.
+    fn rest(&self, facts: &RowFacts, sums: [i32; 2]) -> f32 {
+        let half = |i: usize| (2 * sums[i] - 3 * self.totals[i]) as f32 * self.halves[i];
+        facts.scale * (half(0) + half(1))
+    }
+
+    /// How far the exact logit of a row may lie from an approximate one with this error of the row. The last term is the
+    /// rounding of the approximate logit, whose parts are at most twice `|h|` times the row's length and the logit; what
+    /// is added to that covers the rounding of the bounds themselves.
+    fn bound(&self, facts: &RowFacts, error: f32, logit: f32) -> f32 {
+        let rounding = (logit.abs() + self.per_error * facts.length) * 8.0 * f32::EPSILON;
+        (self.per_error * error + self.per_length * facts.length + rounding) * 1.000_01 + f32::MIN_POSITIVE
     }
 }
 
-fn round_row(row: &[f32], codes: &mut [i8]) -> RowFacts {
+/// Rounds numbers to integers of 8 bits times a scale, appends those and leaves what they are off by. What is not a number
+/// becomes 0, and stays. Returns half the scale and the sum of the integers.
+fn round_vector(left: &mut [f64], rows: &mut Vec<i8>) -> (f32, i32) {
+    let most = left.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let half = (most / 254.0) as f32;
+    let scale = 2.0 * f64::from(half);
+    let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
+    let mut total = 0;
+    rows.extend(left.iter_mut().map(|x| {
+        let q = (*x * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+        *x -= scale * f64::from(q);
+        total += i32::from(q);
+        q
+    }));
+    (half, total)
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// Codes are integers of -127 to 127, plus 128.
+fn round_row(row: &[f32], codes: &mut [u8]) -> RowFacts {
     let most = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     let scale = most / 127.0;
     let inverse = if scale > 0.0 { scale.recip() } else { 0.0 };
-    let (mut error, mut length) = (0.0_f64, 0.0_f64);
+    let (mut error, mut length, mut coarse_error, mut coarse_length) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
     for (&x, code) in row.iter().zip(codes) {
-        *code = (x * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
-        let value = f64::from(scale) * f64::from(*code);
-        error += (f64::from(x) - value) * (f64::from(x) - value);
+        let rounded = (x * inverse).round_ties_even().clamp(-127.0, 127.0);
+        *code = (rounded as i8 as u8).wrapping_add(128);
+        let value = f64::from(scale) * f64::from(*code as f32 - 128.0);
+        let coarse = f64::from(scale) * (f64::from(*code & !3) + 1.5 - 128.0);
+        let x = f64::from(x);
+        error += (x - value) * (x - value);
         length += value * value;
+        coarse_error += (x - coarse) * (x - coarse);
+        coarse_length += coarse * coarse;
     }
-    RowFacts { scale, error: up(error.sqrt()), length: up(length.sqrt()) }
+    let length = up(length.max(coarse_length).sqrt());
+    RowFacts { scale, error: up(error.sqrt()), coarse_error: up(coarse_error.sqrt()), length }
 }
 
 /// Not below the exact number: sums in f64 are off by far less than this.
@@ -229,13 +378,15 @@ mod tests {
     fn the_largest_are_kept_and_what_is_no_number_is_not() {
         let mut largest = Largest::default();
         largest.reset(3);
-        for value in [1.0, f32::NAN, 5.0] {
-            largest.show(value);
+        for (row, value) in [1.0, f32::NAN, 5.0].into_iter().enumerate() {
+            largest.show(value, row);
         }
         assert_eq!(largest.least(), f32::NEG_INFINITY);
-        for value in [3.0, 4.0, f32::NAN, 0.0, 4.0] {
-            largest.show(value);
+        for (row, value) in (3..).zip([3.0, 4.0, f32::NAN, 0.0, 4.0]) {
+            largest.show(value, row);
         }
-        assert_eq!(largest.values, [4.0, 4.0, 5.0]);
+        assert_eq!(largest.values, [(4.0, 7), (4.0, 4), (5.0, 2)]);
+        largest.put(|row| if row == 4 { f32::NAN } else { -(row as f32) });
+        assert_eq!((largest.values.clone(), largest.least()), (vec![(-7.0, 7), (-2.0, 2)], f32::NEG_INFINITY));
     }
 }

@@ -254,18 +254,58 @@ pub fn rows(path: Path, kind: RowKind, rows: &[u8], k: usize, vectors: &[f32], o
     ffi::floats::rows(path, kind, rows, k, vectors, out, ldo);
 }
 
-/// `out[t * ldo + r] = rows[r] . vectors[t]` for int8 rows and vectors of `k` values, exactly. Rows are read once.
+/// Columns of a block of a screen (`vendor/ternary/README.md`), and bytes of the upper and the lower bits of its codes.
+pub const SCREEN_BLOCK: usize = 256;
+/// See [`SCREEN_BLOCK`].
+pub const SCREEN_HIGH: usize = 192;
+/// See [`SCREEN_BLOCK`].
+pub const SCREEN_LOW: usize = 64;
+/// Most blocks of a row: eight times a sum still fits 32 bits.
+pub const SCREEN_MOST: usize = 128;
+
+/// Splits codes, whole blocks of them, into their upper 6 bits and their lower 2.
 ///
 /// # Panics
-/// If lengths do not fit each other, `k` is no multiple of 32 or above [`SCREEN_MOST`], or a value of a vector is -128.
-pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i8], out: &mut [i32], ldo: usize) {
-    assert!(k > 0 && k.is_multiple_of(32) && k <= SCREEN_MOST, "{k} values a row");
-    let (count, n) = (rows.len() / k, vectors.len() / k);
-    assert!(rows.len() == count * k && vectors.len() == n * k, "{} codes, {} values", rows.len(), vectors.len());
-    assert!(n == 0 || count == 0 || (ldo >= count && out.len() >= (n - 1) * ldo + count), "{n} x {count} of {ldo}");
-    assert!(!vectors.contains(&i8::MIN), "vectors of -127 to 127");
-    ffi::floats::screen(path, rows, k, vectors, out, ldo);
+/// If lengths do not fit each other.
+pub fn split_screen(codes: &[u8], high: &mut [u8], low: &mut [u8]) {
+    let blocks = codes.len() / SCREEN_BLOCK;
+    assert!(codes.len().is_multiple_of(SCREEN_BLOCK), "{} codes", codes.len());
+    assert!(high.len() == blocks * SCREEN_HIGH && low.len() == blocks * SCREEN_LOW, "{blocks} blocks");
+    let parts = high.as_chunks_mut::<SCREEN_HIGH>().0.iter_mut().zip(low.as_chunks_mut::<SCREEN_LOW>().0);
+    for (codes, (high, low)) in codes.as_chunks::<SCREEN_BLOCK>().0.iter().zip(parts) {
+        for place in 0..SCREEN_LOW {
+            let code = |column: usize| codes[place + 64 * column];
+            let last = code(3) >> 2;
+            high[place] = code(0) >> 2 | last << 6;
+            high[place + 64] = code(1) >> 2 | last >> 2 << 6;
+            high[place + 128] = code(2) >> 2 | last >> 4 << 6;
+            low[place] = code(0) & 3 | (code(1) & 3) << 2 | (code(2) & 3) << 4 | code(3) << 6;
+        }
+    }
 }
 
-/// Most values of a row for [`screen`]: 255 * 127 of each fit 32 bits.
-pub const SCREEN_MOST: usize = 65_536;
+/// `out[t * ldo + r] = (codes >> 2)[r] . vectors[t]` for rows of `blocks` blocks and vectors `[n][256 * blocks]`, exactly. Rows
+/// are read once.
+///
+/// # Panics
+/// If lengths do not fit each other, there are more than [`SCREEN_MOST`] blocks, or a value of a vector is -128.
+pub fn screen_high(path: Path, rows: &[u8], blocks: usize, vectors: &[i8], out: &mut [i32], ldo: usize) {
+    assert!((1..=SCREEN_MOST).contains(&blocks), "{blocks} blocks a row");
+    let (count, n) = (rows.len() / (blocks * SCREEN_HIGH), vectors.len() / (blocks * SCREEN_BLOCK));
+    assert!(rows.len() == count * blocks * SCREEN_HIGH, "{} bytes of rows of {blocks} blocks", rows.len());
+    assert!(vectors.len() == n * blocks * SCREEN_BLOCK, "{} values of vectors of {blocks} blocks", vectors.len());
+    assert!(n == 0 || count == 0 || (ldo >= count && out.len() >= (n - 1) * ldo + count), "{n} x {count} of {ldo}");
+    assert!(!vectors.contains(&i8::MIN), "vectors of -127 to 127");
+    ffi::floats::screen_high(path, rows, blocks, vectors, out, ldo);
+}
+
+/// `out[t] = (codes & 3) . vectors[t]` for one row and vectors `[n][256 * blocks]`, exactly.
+///
+/// # Panics
+/// If lengths do not fit each other or there are more than [`SCREEN_MOST`] blocks.
+pub fn screen_low(path: Path, row: &[u8], vectors: &[i8], out: &mut [i32]) {
+    let blocks = row.len() / SCREEN_LOW;
+    assert!(row.len() == blocks * SCREEN_LOW && (1..=SCREEN_MOST).contains(&blocks), "{} bytes of a row", row.len());
+    assert!(vectors.len() == out.len() * blocks * SCREEN_BLOCK, "{} values, {} results", vectors.len(), out.len());
+    ffi::floats::screen_low(path, row, vectors, out);
+}

@@ -24,7 +24,6 @@ static float number(void) { return (float)(int32_t)bits() / 1073741824.0f; }
 #define MOST 70000
 static float x[MOST], g[MOST], a[MOST], b[MOST], scratch[200000];
 static uint8_t packed[2 * MOST], keys[2 * MOST], values[2 * MOST], cell[2][2 * MOST];
-static int8_t codes[2][MOST];
 static int8_t vectors[MOST];
 static int32_t sums[2], many[MOST];
 static int32_t wide[2][100];
@@ -49,7 +48,6 @@ int main(void) {
         x[i] = number() * 4, g[i] = number();
         many[i] = (int32_t)bits() >> 10;
         vectors[i] = (int8_t)((int)(bits() % 255) - 127);
-        codes[0][i] = codes[1][i] = (int8_t)bits();
     }
     for (int i = 0; i < 2 * MOST; i++) packed[i] = (uint8_t)bits();
     static const size_t sizes[] = {1, 15, 16, 17, 64, 100, 2560, 2568};
@@ -116,11 +114,14 @@ int main(void) {
             PATH(tern_f32_widen)(kind, rows, k, b);
             same("widen", k);
         }
-    for (size_t k = 32; k < 3000; k += 608) {
-        for (size_t n = 1; n < 8; n++) {
-            tern_f32_screen_ref(codes[0], 6, k, vectors, n, wide[0], 7);
-            PATH(tern_f32_screen)(codes[0], 6, k, vectors, n, wide[1], 7);
-            same_bytes("screen", wide[0], wide[1], sizeof wide[0]);
+    for (size_t blocks = 1; blocks < 12; blocks += 5) {
+        for (size_t n = 1; n < 14; n++) {
+            tern_f32_screen_high_ref(packed, 6, blocks, vectors, n, wide[0], 7);
+            PATH(tern_f32_screen_high)(packed, 6, blocks, vectors, n, wide[1], 7);
+            same_bytes("screen, upper bits", wide[0], wide[1], sizeof wide[0]);
+            tern_f32_screen_low_ref(packed, blocks, vectors, n, wide[0]);
+            PATH(tern_f32_screen_low)(packed, blocks, vectors, n, wide[1]);
+            same_bytes("screen, lower bits", wide[0], wide[1], sizeof wide[0]);
         }
     }
     static const size_t shapes[][3] = {{1, 4, 128}, {1, 1, 64}, {9, 3, 80}, {2, 5, 100}, {1, 2, 17}, {3, 2, 32}, {1, 7, 96}};

@@ -12,10 +12,10 @@ fn flash_attention_gives_tiny_llama_the_logits_of_plain_attention() {
 }
 
 /// Q8_0 weights, so that every difference in rounding tips some activations over to the next of their 8-bit steps.
-/// Measured: 0.017.
+/// Measured: 0.016.
 #[test]
 fn flash_attention_gives_the_guide_model_the_logits_of_plain_attention() {
-    agree(GUIDE, 0.1);
+    agree(GUIDE, 0.07);
 }
 
 /// Flash attention rounds to F16 where plain attention does not, at places that depend on the processor and on the shape

@@ -45,8 +45,9 @@ type Rows = unsafe extern "C" fn(
     out: *mut f32,
     ldo: usize,
 );
-type Screen =
-    unsafe extern "C" fn(rows: *const i8, count: usize, k: usize, h: *const i8, n: usize, d: *mut i32, ldd: usize);
+type ScreenHigh =
+    unsafe extern "C" fn(rows: *const u8, count: usize, blocks: usize, h: *const i8, n: usize, d: *mut i32, ldd: usize);
+type ScreenLow = unsafe extern "C" fn(row: *const u8, blocks: usize, h: *const i8, n: usize, d: *mut i32);
 
 /// The implementations of a path.
 struct Kernels {
@@ -61,13 +62,14 @@ struct Kernels {
     gate: Gate,
     exp: Exp,
     rows: Rows,
-    screen: Screen,
+    screen_high: ScreenHigh,
+    screen_low: ScreenLow,
 }
 
 /// Declares the functions of an instruction set and makes its table.
 macro_rules! kernels {
     ($table:ident: $norm:ident $round:ident $halves:ident $neighbours:ident $store:ident $widen:ident $attend:ident
-     $sums:ident $gate:ident $exp:ident $rows:ident $screen:ident) => {
+     $sums:ident $gate:ident $exp:ident $rows:ident $high:ident $low:ident) => {
         unsafe extern "C" {
             fn $norm(x: *const f32, g: *const f32, k: usize, eps: f32, y: *mut f32);
             fn $round(x: *const f32, g: *const f32, k: usize, eps: f32, q: *mut i8, sum: *mut i32) -> f32;
@@ -106,7 +108,8 @@ macro_rules! kernels {
                 out: *mut f32,
                 ldo: usize,
             );
-            fn $screen(rows: *const i8, count: usize, k: usize, h: *const i8, n: usize, d: *mut i32, ldd: usize);
+            fn $high(rows: *const u8, count: usize, blocks: usize, h: *const i8, n: usize, d: *mut i32, ldd: usize);
+            fn $low(row: *const u8, blocks: usize, h: *const i8, n: usize, d: *mut i32);
         }
         static $table: Kernels = Kernels {
             norm: $norm,
@@ -120,26 +123,27 @@ macro_rules! kernels {
             gate: $gate,
             exp: $exp,
             rows: $rows,
-            screen: $screen,
+            screen_high: $high,
+            screen_low: $low,
         };
     };
 }
 
 kernels! { REFERENCE: tern_f32_norm_ref tern_f32_round_ref tern_f32_rope_halves_ref tern_f32_rope_neighbours_ref
 tern_f32_store_ref tern_f32_widen_ref tern_f32_attend_ref tern_f32_gate_sums_ref tern_f32_gate_ref tern_f32_exp_ref
-tern_f32_rows_ref tern_f32_screen_ref }
+tern_f32_rows_ref tern_f32_screen_high_ref tern_f32_screen_low_ref }
 #[cfg(target_arch = "x86_64")]
 kernels! { AVX2: tern_f32_norm_avx2 tern_f32_round_avx2 tern_f32_rope_halves_avx2 tern_f32_rope_neighbours_avx2
 tern_f32_store_avx2 tern_f32_widen_avx2 tern_f32_attend_avx2 tern_f32_gate_sums_avx2 tern_f32_gate_avx2
-tern_f32_exp_avx2 tern_f32_rows_avx2 tern_f32_screen_avx2 }
+tern_f32_exp_avx2 tern_f32_rows_avx2 tern_f32_screen_high_avx2 tern_f32_screen_low_avx2 }
 #[cfg(target_arch = "x86_64")]
 kernels! { AVX512: tern_f32_norm_avx512 tern_f32_round_avx512 tern_f32_rope_halves_avx512
 tern_f32_rope_neighbours_avx512 tern_f32_store_avx512 tern_f32_widen_avx512 tern_f32_attend_avx512
-tern_f32_gate_sums_avx512 tern_f32_gate_avx512 tern_f32_exp_avx512 tern_f32_rows_avx512 tern_f32_screen_avx512 }
+tern_f32_gate_sums_avx512 tern_f32_gate_avx512 tern_f32_exp_avx512 tern_f32_rows_avx512 tern_f32_screen_high_avx512 tern_f32_screen_low_avx512 }
 #[cfg(target_arch = "aarch64")]
 kernels! { NEON: tern_f32_norm_neon tern_f32_round_neon tern_f32_rope_halves_neon tern_f32_rope_neighbours_neon
 tern_f32_store_neon tern_f32_widen_neon tern_f32_attend_neon tern_f32_gate_sums_neon tern_f32_gate_neon
-tern_f32_exp_neon tern_f32_rows_neon tern_f32_screen_neon }
+tern_f32_exp_neon tern_f32_rows_neon tern_f32_screen_high_neon tern_f32_screen_low_neon }
 
 /// The table of a path that this processor can run.
 fn kernels(path: Path) -> &'static Kernels {
@@ -250,11 +254,17 @@ pub fn rows(path: Path, kind: RowKind, rows: &[u8], k: usize, vectors: &[f32], o
     }
 }
 
-pub fn screen(path: Path, rows: &[i8], k: usize, vectors: &[i8], out: &mut [i32], ldo: usize) {
-    let (count, n) = (rows.len() / k, vectors.len() / k);
-    // SAFETY: `crate::floats` has checked that rows and vectors are of `k` values, and that there is room for `n` rows of
+pub fn screen_high(path: Path, rows: &[u8], blocks: usize, vectors: &[i8], out: &mut [i32], ldo: usize) {
+    let (count, n) = (rows.len() / (blocks * 192), vectors.len() / (blocks * 256));
+    // SAFETY: `crate::floats` has checked that rows and vectors are of whole blocks, and that there is room for `n` rows of
     // `count` results, `ldo` apart.
-    unsafe { (kernels(path).screen)(rows.as_ptr(), count, k, vectors.as_ptr(), n, out.as_mut_ptr(), ldo) }
+    unsafe { (kernels(path).screen_high)(rows.as_ptr(), count, blocks, vectors.as_ptr(), n, out.as_mut_ptr(), ldo) }
+}
+
+pub fn screen_low(path: Path, row: &[u8], vectors: &[i8], out: &mut [i32]) {
+    // SAFETY: `crate::floats` has checked that the row is of whole blocks, and that there are as many vectors of so many as
+    // results.
+    unsafe { (kernels(path).screen_low)(row.as_ptr(), row.len() / 64, vectors.as_ptr(), out.len(), out.as_mut_ptr()) }
 }
 
 fn cell_number(kind: Cell) -> c_int {

@@ -2,7 +2,10 @@
 
 use tern_ternary::{
     Path,
-    floats::{Cell, RowKind, SCREEN_MOST, rows, screen, store, widen},
+    floats::{
+        Cell, RowKind, SCREEN_BLOCK, SCREEN_HIGH, SCREEN_LOW, SCREEN_MOST, rows, screen_high, screen_low, split_screen,
+        store, widen,
+    },
 };
 
 use crate::{Random, assert_bits, assert_near, on_all_paths};
@@ -103,21 +106,29 @@ fn no_number_in_a_vector_spoils_its_own_results_alone() {
 #[test]
 fn screens_are_exact_up_to_the_largest_values() {
     let mut random = Random(73);
-    for k in [32, 64, 96, 160, 640, 2560, 8192, SCREEN_MOST] {
-        for n in [1, 2, 5, 8] {
-            let mut codes: Vec<i8> = (0..7 * k).map(|_| random.bits() as i8).collect();
+    for blocks in [1, 2, 10, SCREEN_MOST] {
+        let k = blocks * SCREEN_BLOCK;
+        for n in [1, 2, 5, 8, 13] {
+            let mut codes: Vec<u8> = (0..7 * k).map(|_| random.bits() as u8).collect();
             let mut h: Vec<i8> = (0..n * k).map(|_| (random.bits() as i8).max(-127)).collect();
             // All products at the ends of their range, of one sign.
-            codes[..k].fill(-128);
-            codes[k..2 * k].fill(127);
+            codes[..k].fill(0);
+            codes[k..2 * k].fill(255);
             h[..k].fill(127);
+            let (mut high, mut low) = (vec![0; 7 * blocks * SCREEN_HIGH], vec![0; 7 * blocks * SCREEN_LOW]);
+            split_screen(&codes, &mut high, &mut low);
+            let sum = |row: &[u8], h: &[i8], part: fn(u8) -> u8| -> i32 {
+                row.iter().zip(h).map(|(&code, &h)| i32::from(part(code)) * i32::from(h)).sum()
+            };
             for path in Path::available() {
                 let mut out = vec![0; n * 8];
-                screen(path, &codes, k, &h, &mut out, 8);
-                for (t, h) in h.chunks_exact(k).enumerate() {
-                    for (r, row) in codes.chunks_exact(k).enumerate() {
-                        let exact: i32 = row.iter().zip(h).map(|(&c, &h)| i32::from(c) * i32::from(h)).sum();
-                        assert_eq!(out[t * 8 + r], exact, "{path} k={k} row {r} vector {t}");
+                screen_high(path, &high, blocks, &h, &mut out, 8);
+                for (r, row) in codes.chunks_exact(k).enumerate() {
+                    let mut rest = vec![0; n];
+                    screen_low(path, &low[r * blocks * SCREEN_LOW..][..blocks * SCREEN_LOW], &h, &mut rest);
+                    for (t, h) in h.chunks_exact(k).enumerate() {
+                        assert_eq!(out[t * 8 + r], sum(row, h, |code| code >> 2), "{path} {blocks} row {r} vector {t}");
+                        assert_eq!(rest[t], sum(row, h, |code| code & 3), "{path} {blocks} row {r} vector {t}");
                     }
                 }
             }
