@@ -133,7 +133,7 @@ def main() -> int:
     parser.add_argument("--model", default="tern-guide", help="model name sent to the server")
     parser.add_argument("--clients", type=int, default=4, help="requests at once to the server")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--min", type=float, default=0.8, help="least share of right answers")
+    parser.add_argument("--min", type=float, default=0.85, help="least share of right answers")
     parser.add_argument("--held-out-only", action="store_true", help="skip the training questions")
     parser.add_argument("--failures", type=int, default=40, help="failing cases to print, -1 for all")
     parser.add_argument("--save", type=Path, help="write every question and reply there, as JSON lines")

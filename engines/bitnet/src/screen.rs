@@ -304,14 +304,18 @@ impl Vector {
     /// The approximate logit of a row from the sums of its upper bits. A code is 4 of them, the middle of what the lower
     /// may be, less 128: in halves `8 high - 253`.
     fn coarse(&self, facts: &RowFacts, sums: [i32; 2]) -> f32 {
-        let half = |i: usize| (8 * sums[i] - 253 * self.totals[i]) as f32 * self.halves[i];
-        facts.scale * (half(0) + half(1))
+        self.logit(facts, sums, 8, 253)
     }
 
     /// What the sums of the lower bits add to that.
     fn rest(&self, facts: &RowFacts, sums: [i32; 2]) -> f32 {
-        let half = |i: usize| (2 * sums[i] - 3 * self.totals[i]) as f32 * self.halves[i];
-        facts.scale * (half(0) + half(1))
+        self.logit(facts, sums, 2, 3)
+    }
+
+    /// That of codes whose halves are `step` times what was summed, less `shift`.
+    fn logit(&self, facts: &RowFacts, sums: [i32; 2], step: i32, shift: i32) -> f32 {
+        let part = |i: usize| (step * sums[i] - shift * self.totals[i]) as f32 * self.halves[i];
+        facts.scale * (part(0) + part(1))
     }
 
     /// How far the exact logit of a row may lie from an approximate one with this error of the row. The last term is the
