@@ -126,9 +126,14 @@ INLINE B b_right(B a, int n) { return _mm256_srli_epi32(a, n); }
 INLINE Q q_load(const int8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 INLINE S s_zero(void) { return _mm256_setzero_si256(); }
 INLINE S s_add(S a, S b) { return _mm256_add_epi32(a, b); }
-/* A sum of two is at most 2 * 63 * 127 = 16 002, which 16 bits hold. */
+/* A sum of two is at most 2 * 63 * 127 = 16 002, of four twice that, which 16 bits hold. */
 INLINE S s_dot(S sum, B codes, Q h) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(codes, h), _mm256_set1_epi16(1)));
+}
+#define S_DOT2
+INLINE S s_dot2(S sum, B c, B d, Q h, Q i) {
+    const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(c, h), _mm256_maddubs_epi16(d, i));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 INLINE void s_fold4(S a, S b, S c, S d, int32_t out[4]) {
     const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));

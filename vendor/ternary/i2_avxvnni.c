@@ -23,7 +23,7 @@ INLINE void chunk1(const uint8_t *w, size_t blocks, const int8_t *q, int part, _
     __m256i a1[4], a4[4];
     UNROLL for (int i = 0; i < 4; i++) a1[i] = a4[i] = _mm256_setzero_si256();
     for (size_t b = 0; b < blocks; b++) {
-        ask(w, part, 4, b);
+        ask(w, blocks, part, 4, b);
         const uint8_t *at = w + b * 256 + part * 32;
         const int8_t *p = q + b * 128;
         UNROLL for (int i = 0; i < 4; i++) {
@@ -47,7 +47,7 @@ INLINE void chunk_n(const uint8_t *w, size_t blocks, const int8_t *q, size_t ldq
     __m256i acc[12];
     UNROLL for (int i = 0; i < n * rows; i++) acc[i] = total[i / rows][part + i % rows];
     for (size_t b = 0; b < blocks; b++) {
-        ask(w, part, rows, b);
+        ask(w, blocks, part, rows, b);
         __m256i x[4];
         UNROLL for (int i = 0; i < rows; i++) x[i] = load(w + b * 256 + (part + i) * 32);
         UNROLL for (int f = 3; f >= 0; f--) {
@@ -69,8 +69,8 @@ INLINE void gemv(const uint8_t *w, size_t groups, size_t blocks, const int8_t *q
                  const int rows, const int32_t *qsum, int32_t *d, size_t ldd) {
     for (size_t g = 0; g < groups; g++) {
         __m256i total[8][8] = {{{0}}};
-        for (size_t b = 0; b < blocks; b += CHUNK(rows)) {
-            const size_t now = blocks - b < CHUNK(rows) ? blocks - b : CHUNK(rows);
+        for (size_t b = 0, now; b < blocks; b += now) {
+            now = chunk_of(blocks - b, rows == 4 ? 16 : 4);
             for (int part = 0; part < 8; part += rows) {
                 if (n == 1) chunk1(w, now, q + b * 128, part, total[0]);
                 else chunk_n(w, now, q + b * 128, ldq, n, rows, part, total);

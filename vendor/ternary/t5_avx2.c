@@ -35,7 +35,7 @@ INLINE void chunk_n(const uint8_t *w, size_t blocks, const int8_t *q, size_t ldq
     __m256i acc[8];
     UNROLL for (int i = 0; i < n * rows; i++) acc[i] = _mm256_setzero_si256();
     for (size_t b = 0; b < blocks; b++) {
-        ask(w, part, rows, b);
+        ask(w, blocks, part, rows, b);
         UNROLL for (int i = 0; i < rows; i++) {
             __m256i t[5];
             digits(load(w + b * 256 + (part + i) * 32), t);
@@ -54,8 +54,8 @@ INLINE void gemv(const uint8_t *w, size_t groups, size_t blocks, const int8_t *q
                  const int rows, const int32_t *qsum, int32_t *d, size_t ldd) {
     for (size_t g = 0; g < groups; g++) {
         __m256i total[8][8] = {{{0}}};
-        for (size_t b = 0; b < blocks; b += CHUNK(rows)) {
-            const size_t now = blocks - b < CHUNK(rows) ? blocks - b : CHUNK(rows);
+        for (size_t b = 0, now; b < blocks; b += now) {
+            now = chunk_of(blocks - b, 4);
             for (int part = 0; part < 8; part += rows) chunk_n(w, now, q + b * 160, ldq, n, rows, part, total);
             w += now * 256;
         }

@@ -18,13 +18,18 @@ INLINE __m128i lane_sums(__m256i v0, __m256i v1, __m256i v2, __m256i v3) {
 
 /* A group is worked on in chunks of blocks, which stay in L1, because the registers do not hold the sums of all its
  * rows: the first `rows` rows of the chunk, then the next. The sizes, and how far ahead memory is asked for (into L2: a
- * fill of L1 that is late holds these kernels up), are measured on Zen 4: a whole group at a time, 8 KB ahead into L1,
- * reached 15 GB/s of DRAM, this 30. */
-#define CHUNK(rows) ((rows) == 4 ? 16 : 4)
-INLINE void ask(const uint8_t *chunk, int part, const int rows, size_t b) {
-    const uint8_t *at = chunk + part * CHUNK(rows) * 32 + b * 32 * rows + (rows == 4 ? 1024 : 4096);
+ * fill of L1 that is late holds these kernels up), are measured on Zen 3 and 4: a whole group at a time, 8 KB ahead into
+ * L1, reached 15 GB/s of DRAM, this 30. */
+INLINE void ask(const uint8_t *chunk, size_t blocks, int part, const int rows, size_t b) {
+    const uint8_t *at = chunk + part * blocks * 32 + b * 32 * rows + 4096;
     if (rows == 4) _mm_prefetch((const char *)at + 64, _MM_HINT_T1);
     if (rows > 1 || b % 2 == 0) _mm_prefetch((const char *)at, _MM_HINT_T1);
+}
+
+/* Chunks of about equal size, at most `most`: how many blocks of `left` the next has. */
+INLINE size_t chunk_of(size_t left, size_t most) {
+    const size_t chunks = (left + most - 1) / most;
+    return (left + chunks - 1) / chunks;
 }
 
 /* Writes the results of a group: the sums over the lanes of v[row], less qsum. */

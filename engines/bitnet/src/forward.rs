@@ -2,19 +2,18 @@
 //!
 //! A layer is five phases that all threads run together: queries, keys and values; attention; the output projection; gate
 //! and up; down. Threads divide the rows of matrices and the key/value heads, so a phase needs nothing another thread
-//! computes in it. Between phases each token's vector is normalised and rounded to int8: for few tokens by the calling
-//! thread alone (a microsecond, less than waking others takes), for many by all.
+//! computes in it. Between phases each token's vector is normalised and rounded to int8.
 //!
 //! The maths, per token (bitnet.cpp and transformers agree): `x_hat = norm(x) * g`, `m = max(1e-5, max|x_hat|)`,
 //! `q = round(x_hat * 127 / m)` to int8, `y = (W q) * (m / 127) * scale`.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Instant};
 
 use tern_engine::{Batch, Cells, DecoderLimits, KvType, SeqId};
 use tern_ternary::{
     Path as Kernels,
     floats::{self, ATTEND_TOKENS},
-    ints::{self, Activations, ByColumns, GEMV_MAX, NonZero, Scratch},
+    ints::{self, ActivationRow, Activations, ByColumns, GEMV_MAX, NonZero, Scratch},
 };
 
 use crate::{
@@ -23,19 +22,15 @@ use crate::{
     kv::Kv,
     model::{Layer, Matrix, Model, Sparse},
     ops::{self, AttentionScratch, Rope},
-    raw::{Columns, ColumnsPart, Pool, share},
+    pace::{Pace, Way},
+    raw::{Columns, ColumnsPart, Pool},
 };
 
-/// Up to so many tokens the calling thread normalises alone.
-const FEW: usize = 8;
-/// Groups of 8 rows multiplied at once: the sums of so many rows stay in the first cache.
-const GEMV_GROUPS: usize = 32;
-/// Up to this share of active neurons their rows of `up` are multiplied one by one. Measured (one token, from memory): all
-/// rows one by one take 1.05 times as long as together.
-const MOST_ACTIVE: f64 = 0.85;
-/// Up to this share of activations that are not zero `down` is multiplied column by column. Measured: at a half it takes
-/// 1.8 times as long as together, at a fifth 0.45 times.
-const MOST_NONZERO: f64 = 0.33;
+/// Groups of 8 rows multiplied at once: the sums of so many rows stay in the first cache, and a thread that has nothing left to
+/// do waits for another's last ones no longer than some microseconds.
+const GEMV_GROUPS: usize = 16;
+/// The same where rows are left out: what is first of a list is not asked for in time, so lists are longer.
+const GATED_GROUPS: usize = 2 * GEMV_GROUPS;
 /// A panel of the GEMM is 32 rows.
 const GEMM_GROUPS: usize = 4;
 
@@ -50,6 +45,8 @@ pub(crate) struct Forward {
     rope: Rope,
     local_rope: Option<Rope>,
     buffers: Buffers,
+    /// Of `down`, by columns or as a whole.
+    pace: Pace,
     workers: Vec<Mutex<WorkerScratch>>,
 }
 
@@ -59,6 +56,7 @@ struct WorkerScratch {
     sums: Vec<i32>,
     more_sums: Vec<i32>,
     active: Vec<u32>,
+    pace: Pace,
     attention: AttentionScratch,
 }
 
@@ -124,14 +122,15 @@ impl Forward {
             nonzero: NonZero::new(graph.ffn_size),
         };
         let widest = graph.hidden_size.max(graph.ffn_size).max(across);
-        // One token's sums of all rows of a thread, or those of a few groups for more tokens.
-        let sums = ((GEMV_MAX * GEMV_GROUPS).max(tokens * GEMM_GROUPS) * 8).max(graph.ffn_size + 256);
+        // The sums of some groups for all tokens, or those of one token by columns.
+        let sums = ((GEMV_MAX * GEMV_GROUPS).max(GATED_GROUPS).max(tokens * GEMM_GROUPS) * 8).max(graph.hidden_size + ByColumns::PIECE);
         let workers = (0..pool.threads()).map(|_| {
             Mutex::new(WorkerScratch {
                 panel: Scratch::new(widest),
                 sums: vec![0; sums],
                 more_sums: vec![0; sums],
-                active: Vec::with_capacity(graph.ffn_size),
+                active: Vec::with_capacity(GATED_GROUPS * 8),
+                pace: Pace::default(),
                 attention: AttentionScratch::new(graph),
             })
         });
@@ -142,6 +141,7 @@ impl Forward {
             rope,
             cells: Cells::new(&limits),
             workers: workers.collect(),
+            pace: Pace::default(),
             buffers,
             kernels,
             limits,
@@ -188,6 +188,7 @@ struct Pass<'a> {
     rope: &'a Rope,
     local_rope: Option<&'a Rope>,
     buffers: &'a mut Buffers,
+    pace: &'a mut Pace,
     workers: &'a [Mutex<WorkerScratch>],
     tokens: usize,
     places: &'a [Place],
@@ -205,6 +206,7 @@ impl<'a> Pass<'a> {
             rope: &forward.rope,
             local_rope: forward.local_rope.as_ref(),
             buffers: &mut forward.buffers,
+            pace: &mut forward.pace,
             workers: &forward.workers,
             tokens,
             places,
@@ -234,7 +236,7 @@ impl<'a> Pass<'a> {
         let norm = projection_norm(&layer.ffn_sub_norm, &layer.down);
         round(self.pool, self.kernels, &self.buffers.ffn[..n * ffn], norm, eps, &mut self.buffers.ffn_acts);
         match &layer.sparse {
-            Some(sparse) if n == 1 && self.few_are_not_zero() => self.project_columns(sparse, layer.down.scale),
+            Some(sparse) if n == 1 => self.project_one(sparse, layer),
             _ => self.project(&layer.down, &layer.ffn_post_norm, false),
         }
     }
@@ -272,7 +274,7 @@ impl<'a> Pass<'a> {
                 let (kernels, scratch) = (self.kernels, self.workers);
                 self.pool.run(&|worker| {
                     let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
-                    multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
+                    multiply(kernels, matrix, acts, (&out, worker), &mut own, |out, y| *out = y);
                 });
             }
             return;
@@ -289,7 +291,7 @@ impl<'a> Pass<'a> {
         self.pool.run(&|worker| {
             let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
             for (matrix, out) in matrices.into_iter().zip(&out) {
-                multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
+                multiply(kernels, matrix, acts, (out, worker), &mut own, |out, y| *out = y);
             }
         });
     }
@@ -369,11 +371,10 @@ impl<'a> Pass<'a> {
         let columns = Columns::new(&mut out[..n * hidden], hidden, 8, workers);
         self.pool.run(&|worker| {
             let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
-            let part = columns.take(worker);
             if into_stream {
-                multiply(kernels, matrix, acts, part, &mut own, |out, y| *out += y);
+                multiply(kernels, matrix, acts, (&columns, worker), &mut own, |out, y| *out += y);
             } else {
-                multiply(kernels, matrix, acts, part, &mut own, |out, y| *out = y);
+                multiply(kernels, matrix, acts, (&columns, worker), &mut own, |out, y| *out = y);
             }
         });
         if !into_stream {
@@ -384,11 +385,18 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Takes the activations of the one token that are not zero; whether they are few enough to skip the others.
-    fn few_are_not_zero(&mut self) -> bool {
+    /// `down` for one token: by columns, or as a whole, whichever is faster now.
+    fn project_one(&mut self, sparse: &Sparse, layer: &Layer) {
         let Buffers { ffn_acts, nonzero, .. } = &mut *self.buffers;
         nonzero.collect(ffn_acts.acts.row(0));
-        nonzero.len() as f64 <= MOST_NONZERO * self.graph.ffn_size as f64
+        let (listed, all) = (nonzero.len(), self.graph.ffn_size);
+        let way = self.pace.choose(listed, all);
+        let begin = Instant::now();
+        match way {
+            Way::List => self.project_columns(sparse, layer.down.scale),
+            Way::Whole => self.project(&layer.down, &layer.ffn_post_norm, false),
+        }
+        self.pace.took(way, listed, all, begin.elapsed().as_secs_f32());
     }
 
     /// `down` for one token, without the columns whose activation is zero.
@@ -428,7 +436,7 @@ impl<'a> Pass<'a> {
                 let (out, acts) = (Columns::new(out, width, 8, workers), &*acts);
                 self.pool.run(&|worker| {
                     let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
-                    multiply(kernels, matrix, acts, out.take(worker), &mut own, |out, y| *out = y);
+                    multiply(kernels, matrix, acts, (&out, worker), &mut own, |out, y| *out = y);
                 });
             }
             return floats::gate(kernels, ops::function(gate), &gates, &mut self.buffers.ffn[..n * width]);
@@ -439,8 +447,8 @@ impl<'a> Pass<'a> {
         self.pool.run(&|worker| {
             let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
             match &layer.sparse {
-                Some(sparse) if n == 1 => gated_rows(kernels, layer, sparse, acts, out.take(worker), &mut own),
-                _ => gated(kernels, gate, layer, acts, out.take(worker), &mut own),
+                Some(sparse) if n == 1 => gated_rows(kernels, layer, sparse, acts, (&out, worker), &mut own),
+                _ => gated(kernels, gate, layer, acts, (&out, worker), &mut own),
             }
         });
     }
@@ -451,46 +459,49 @@ fn projection_norm<'a>(sub_norm: &'a [f32], matrix: &'a Matrix) -> Option<&'a [f
     matrix.norm.as_deref().or((!sub_norm.is_empty()).then_some(sub_norm))
 }
 
-/// Normalises (if there is a norm) and rounds vectors to int8.
+/// Normalises (if there is a norm) and rounds vectors to int8: the one of a token alone on the calling thread (a microsecond,
+/// less than it takes to wake others), those of several on all.
 fn round(pool: &mut Pool, kernels: Kernels, vectors: &[f32], norm: Option<&[f32]>, eps: f32, out: &mut Rounded) {
     let width = out.acts.k();
     let n = vectors.len() / width;
     out.acts.set_len(n);
-    let rows = vectors.chunks_exact(width).zip(out.acts.rows_mut().zip(&mut out.scales));
-    if n <= FEW {
-        rows.for_each(|(x, (row, scale))| *scale = floats::round(kernels, x, norm, eps, row));
+    if n == 1 {
+        out.scales[0] = floats::round(kernels, vectors, norm, eps, out.acts.row_mut(0));
         return;
     }
-    let rows: Vec<_> = rows.map(|row| Mutex::new(Some(row))).collect();
     let workers = pool.threads();
+    let (q, sums) = out.acts.parts_mut();
+    let stride = q.len() / n;
+    let (q, sums) = (Columns::new(q, n * stride, stride, workers), Columns::new(sums, n, 1, workers));
+    let scales = Columns::new(&mut out.scales[..n], n, 1, workers);
     pool.run(&|worker| {
-        for row in &rows[share(n, worker, workers)] {
-            let (x, (row, scale)) = row.lock().expect("rows are disjoint").take().expect("a row is taken once");
-            *scale = floats::round(kernels, x, norm, eps, row);
+        let (mut q, mut sums, mut scales) = (q.take(worker), sums.take(worker), scales.take(worker));
+        let own = vectors[sums.columns().start * width..sums.columns().end * width].chunks_exact(width);
+        let out = q.row_mut(0).chunks_exact_mut(stride).zip(sums.row_mut(0).iter_mut().zip(scales.row_mut(0)));
+        for (x, (q, (sum, scale))) in own.zip(out) {
+            *scale = floats::round(kernels, x, norm, eps, ActivationRow { q: &mut q[..width], sum });
         }
     });
 }
 
-/// `write(out[t][r], y)` for the rows of the matrix that are columns of `out`.
+/// `write(out[t][r], y)` for those rows of the matrix, columns of `out`, that `worker` gets hold of.
 fn multiply(
     kernels: Kernels,
     matrix: &Matrix,
     input: &Rounded,
-    mut out: ColumnsPart<'_, f32>,
+    (out, worker): (&Columns<'_, f32>, usize),
     own: &mut WorkerScratch,
     write: impl Fn(&mut f32, f32),
 ) {
-    let columns = out.columns();
-    for_groups(&input.acts, columns.clone(), |groups, rows| {
-        let weights = matrix.packed.groups(groups);
+    while let Some(mut part) = out.next(worker, groups_at_once(&input.acts)) {
+        let weights = matrix.packed.groups(groups_of(&part));
         let ldd = weights.rows();
         ints::product(kernels, weights, &input.acts, &mut own.sums, ldd, &mut own.panel);
         for (t, sums) in own.sums.chunks_exact(ldd).take(input.acts.len()).enumerate() {
             let scale = input.scales[t] * matrix.scale;
-            let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
-            out.iter_mut().zip(sums).for_each(|(out, &sum)| write(out, sum as f32 * scale));
+            part.row_mut(t).iter_mut().zip(sums).for_each(|(out, &sum)| write(out, sum as f32 * scale));
         }
-    });
+    }
 }
 
 /// As [`multiply`] for gate and up together, with the gate's function between them.
@@ -499,31 +510,24 @@ fn gated(
     gate: Gate,
     layer: &Layer,
     input: &Rounded,
-    mut out: ColumnsPart<'_, f32>,
+    (out, worker): (&Columns<'_, f32>, usize),
     own: &mut WorkerScratch,
 ) {
-    let columns = out.columns();
-    for_groups(&input.acts, columns.clone(), |groups, rows| {
-        let ldd = groups.len() * 8;
-        ints::product(
-            kernels,
-            layer.gate.packed.groups(groups.clone()),
-            &input.acts,
-            &mut own.sums,
-            ldd,
-            &mut own.panel,
-        );
-        ints::product(kernels, layer.up.packed.groups(groups), &input.acts, &mut own.more_sums, ldd, &mut own.panel);
-        for (t, (g, u)) in
-            own.sums.chunks_exact(ldd).zip(own.more_sums.chunks_exact(ldd)).take(input.acts.len()).enumerate()
-        {
+    while let Some(mut part) = out.next(worker, groups_at_once(&input.acts)) {
+        let groups = groups_of(&part);
+        let (gates, ups) = (layer.gate.packed.groups(groups.clone()), layer.up.packed.groups(groups));
+        let ldd = gates.rows();
+        ints::product(kernels, gates, &input.acts, &mut own.sums, ldd, &mut own.panel);
+        ints::product(kernels, ups, &input.acts, &mut own.more_sums, ldd, &mut own.panel);
+        let sums = own.sums.chunks_exact(ldd).zip(own.more_sums.chunks_exact(ldd));
+        for (t, (g, u)) in sums.take(input.acts.len()).enumerate() {
             let scale = input.scales[t];
-            let out = &mut out.row_mut(t)[rows.start - columns.start..rows.end - columns.start];
+            let out = part.row_mut(t);
             let wanted = out.len();
             let scales = (scale * layer.gate.scale, scale * layer.up.scale);
             floats::gate_sums(kernels, ops::function(gate), &g[..wanted], &u[..wanted], scales, out);
         }
-    });
+    }
 }
 
 /// As [`gated`] for one token and ReLU²: rows of up whose gate is not positive are not read.
@@ -532,47 +536,47 @@ fn gated_rows(
     layer: &Layer,
     sparse: &Sparse,
     input: &Rounded,
-    mut out: ColumnsPart<'_, f32>,
+    (out, worker): (&Columns<'_, f32>, usize),
     own: &mut WorkerScratch,
 ) {
-    let rows = out.columns();
-    let groups = rows.start / 8..rows.end.div_ceil(8);
-    let (count, ldd) = (rows.len(), groups.len() * 8);
-    ints::gemv(kernels, layer.gate.packed.groups(groups.clone()), &input.acts, &mut own.sums, ldd);
-    own.active.clear();
-    own.active.extend((rows.start as u32..).zip(&own.sums[..count]).filter(|(_, gate)| **gate > 0).map(|(row, _)| row));
-    if own.active.len() as f64 <= MOST_ACTIVE * count as f64 {
-        // The sums come side by side and go where they belong from the last one on, which no earlier one has passed.
-        sparse.up.product(kernels, &own.active, &input.acts, 0, &mut own.more_sums[..own.active.len()]);
-        let mut end = count;
-        for (i, &row) in own.active.iter().enumerate().rev() {
-            let at = row as usize - rows.start;
-            let sum = own.more_sums[i];
-            own.more_sums[at + 1..end].fill(0);
-            own.more_sums[at] = sum;
-            end = at;
-        }
-        own.more_sums[..end].fill(0);
-    } else {
-        ints::gemv(kernels, layer.up.packed.groups(groups), &input.acts, &mut own.more_sums, ldd);
-    }
     let scales = (input.scales[0] * layer.gate.scale, input.scales[0] * layer.up.scale);
-    let (g, u) = (&own.sums[..count], &own.more_sums[..count]);
-    floats::gate_sums(kernels, ops::function(Gate::Relu2), g, u, scales, out.row_mut(0));
+    while let Some(mut part) = out.next(worker, GATED_GROUPS) {
+        let (rows, groups) = (part.columns(), groups_of(&part));
+        let (count, ldd) = (rows.len(), groups.len() * 8);
+        ints::gemv(kernels, layer.gate.packed.groups(groups.clone()), &input.acts, &mut own.sums, ldd);
+        let active = (rows.start as u32..).zip(&own.sums[..count]).filter(|(_, gate)| **gate > 0).map(|(row, _)| row);
+        own.active.clear();
+        own.active.extend(active);
+        let way = own.pace.choose(own.active.len(), count);
+        let begin = Instant::now();
+        if way == Way::List {
+            // The sums come side by side and go where they belong from the last one on, which no earlier one has passed.
+            sparse.up.product(kernels, &own.active, &input.acts, 0, &mut own.more_sums[..own.active.len()]);
+            let mut end = count;
+            for (i, &row) in own.active.iter().enumerate().rev() {
+                let at = row as usize - rows.start;
+                let sum = own.more_sums[i];
+                own.more_sums[at + 1..end].fill(0);
+                own.more_sums[at] = sum;
+                end = at;
+            }
+            own.more_sums[..end].fill(0);
+        } else {
+            ints::gemv(kernels, layer.up.packed.groups(groups), &input.acts, &mut own.more_sums, ldd);
+        }
+        own.pace.took(way, own.active.len(), count, begin.elapsed().as_secs_f32());
+        let (g, u) = (&own.sums[..count], &own.more_sums[..count]);
+        floats::gate_sums(kernels, ops::function(Gate::Relu2), g, u, scales, part.row_mut(0));
+    }
 }
 
-/// Calls `each` with ranges of groups of 8 rows, and the rows they are, that together cover `columns`. Whole groups: all
-/// widths are multiples of 8 but the last group of a matrix may be cut short.
-fn for_groups(
-    acts: &Activations,
-    columns: std::ops::Range<usize>,
-    mut each: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>),
-) {
-    let step = if acts.len() <= GEMV_MAX { GEMV_GROUPS } else { GEMM_GROUPS };
-    let (begin, end) = (columns.start / 8, columns.end.div_ceil(8));
-    for first in (begin..end).step_by(step) {
-        let groups = first..(first + step).min(end);
-        let rows = groups.start * 8..(groups.end * 8).min(columns.end);
-        each(groups, rows);
-    }
+/// How many groups of rows a thread multiplies at once.
+fn groups_at_once(acts: &Activations) -> usize {
+    if acts.len() <= GEMV_MAX { GEMV_GROUPS } else { GEMM_GROUPS }
+}
+
+/// The groups of 8 rows that these columns of a result are: whole ones, but the last of a matrix may be cut short.
+fn groups_of(part: &ColumnsPart<'_, f32>) -> std::ops::Range<usize> {
+    let columns = part.columns();
+    columns.start / 8..columns.end.div_ceil(8)
 }

@@ -15,13 +15,15 @@ use crate::{
     error::Refusal,
     file,
     raw::{Columns, Pool},
-    screen::Screen,
+    screen::{self, Screen},
 };
 
 /// Above so many wanted logits the whole matrix is read.
 const MOST_SCREENED: u32 = 256;
 /// Rows a thread takes at once: their results stay in the first cache.
 const ROWS_AT_ONCE: usize = 256;
+/// The same of a screened pass, whose second part has little to do for each.
+const ROWS_REFINED: usize = 16 * screen::ROWS_AT_ONCE;
 
 /// The head of a model that generates.
 pub(crate) struct Head {
@@ -92,20 +94,18 @@ impl Head {
         let (n, workers, bytes) = (hidden.len() / width, pool.threads(), self.rows.bytes());
         let out = Columns::new(out, vocab, 1, workers);
         pool.run(&|worker| {
-            let mut part = out.take(worker);
-            let columns = part.columns();
-            if n == 1 {
-                let rows = &bytes[columns.start * stride..columns.end * stride];
-                return floats::rows(kernels, self.kind, rows, width, hidden, part.row_mut(0), columns.len());
-            }
             // The kernel wants the results of its rows side by side.
-            let mut block = vec![0.0; n * ROWS_AT_ONCE];
-            for first in columns.clone().step_by(ROWS_AT_ONCE) {
-                let count = ROWS_AT_ONCE.min(columns.end - first);
-                let rows = &bytes[first * stride..(first + count) * stride];
+            let mut block = if n == 1 { Vec::new() } else { vec![0.0; n * ROWS_AT_ONCE] };
+            while let Some(mut part) = out.next(worker, ROWS_AT_ONCE) {
+                let columns = part.columns();
+                let rows = &bytes[columns.start * stride..columns.end * stride];
+                if n == 1 {
+                    floats::rows(kernels, self.kind, rows, width, hidden, part.row_mut(0), columns.len());
+                    continue;
+                }
                 floats::rows(kernels, self.kind, rows, width, hidden, &mut block, ROWS_AT_ONCE);
                 for (t, results) in block.chunks_exact(ROWS_AT_ONCE).enumerate() {
-                    part.row_mut(t)[first - columns.start..][..count].copy_from_slice(&results[..count]);
+                    part.row_mut(t).copy_from_slice(&results[..columns.len()]);
                 }
             }
         });
@@ -125,7 +125,6 @@ fn run_screened(
     let (vocab, width, stride) = (rows.count, rows.width, rows.row_bytes());
     let (workers, bytes) = (pool.threads(), rows.bytes());
     screen.prepare(of.hidden, of.wanted);
-    let screen = &*screen;
     let exact = |t: usize, row: usize| {
         let mut logit = 0.0;
         let hidden = &of.hidden[t * width..][..width];
@@ -141,16 +140,16 @@ fn run_screened(
         logit
     };
     let columns = Columns::new(&mut *out, vocab, 1, workers);
-    pool.run(&|worker| {
-        let mut part = columns.take(worker);
-        let range = part.columns();
-        screen.approximate(kernels, worker, range, &mut part, exact);
-    });
+    let first = &*screen;
+    pool.run(&|worker| first.approximate(kernels, worker, &columns, exact));
+    screen.settle();
+    let screen = &*screen;
     let columns = Columns::new(out, vocab, 1, workers);
     pool.run(&|worker| {
-        let mut part = columns.take(worker);
-        for t in 0..of.wanted.len() {
-            screen.refine(kernels, t, part.columns(), part.row_mut(t), exact);
+        while let Some(mut part) = columns.next(worker, ROWS_REFINED) {
+            for t in 0..of.wanted.len() {
+                screen.refine(kernels, t, part.columns(), part.row_mut(t), exact);
+            }
         }
     });
 }

@@ -21,6 +21,7 @@ mod head;
 mod kv;
 mod model;
 mod ops;
+mod pace;
 mod raw;
 mod screen;
 mod twin;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tern_engine::{Head as HeadKind, Progress};
 use tern_ternary::{
     Path as Kernels,
-    ints::{self, BadCode, ByColumns, ByRows, Format, Packed},
+    ints::{self, Arena, BadCode, ByColumns, ByRows, Format, Packed},
 };
 
 use crate::{
@@ -89,7 +89,7 @@ impl Model {
     ) -> Result<Self, Refusal> {
         let embedding = file.rows("token_embd.weight", graph.vocab_size, graph.hidden_size)?;
         let output_norm = file.vector("output_norm.weight", graph.hidden_size)?;
-        let mut loader = Loader { file, graph: &graph, layout, pool };
+        let mut loader = Loader { file, graph: &graph, layout, pool, arena: Arena::new() };
         let mut layers = Vec::with_capacity(graph.num_layers);
         for number in 0..graph.num_layers {
             layers.push(loader.layer(number)?);
@@ -115,6 +115,7 @@ struct Loader<'a> {
     graph: &'a Graph,
     layout: Layout,
     pool: &'a mut Pool,
+    arena: Arena,
 }
 
 /// A matrix of the file, checked and not yet packed.
@@ -178,13 +179,13 @@ impl<'a> Loader<'a> {
         }
         // Two matrices for two threads.
         let made = (Mutex::new(None), Mutex::new(None));
-        let workers = self.pool.threads();
+        let (workers, arena) = (self.pool.threads(), &self.arena);
         self.pool.run(&|worker| {
             if worker == 0 {
-                *made.0.lock().expect("locked once") = Some(ByRows::new(&up.ternary.codes, ffn, hidden));
+                *made.0.lock().expect("locked once") = Some(ByRows::new(&up.ternary.codes, ffn, hidden, arena));
             }
             if worker + 1 == workers {
-                *made.1.lock().expect("locked once") = Some(ByColumns::pack(&down.ternary.codes, hidden, ffn));
+                *made.1.lock().expect("locked once") = Some(ByColumns::pack(&down.ternary.codes, hidden, ffn, arena));
             }
         });
         let taken = "each was made by one thread";
@@ -210,7 +211,7 @@ impl<'a> Loader<'a> {
     /// Packs a matrix and gives its pages back.
     fn pack(&mut self, matrix: Opened<'_>) -> Result<Matrix, Refusal> {
         let Opened { rows, columns, ref ternary, .. } = matrix;
-        let mut packed = Packed::new(self.layout.format, rows, columns);
+        let mut packed = Packed::new(self.layout.format, rows, columns, &self.arena);
         let workers = self.pool.threads();
         let groups = packed.group_count();
         // A part for each thread; a thread takes its own.

@@ -26,11 +26,11 @@ use tern_ternary::{
 
 use crate::{
     file,
-    raw::{Columns, ColumnsPart, Pool},
+    raw::{Columns, Pool},
 };
 
 /// Rows whose sums a thread has at hand at once.
-const ROWS_AT_ONCE: usize = 128;
+pub(crate) const ROWS_AT_ONCE: usize = 128;
 
 /// After so many rows their memory is given back while the copy is made.
 const GIVE_BACK: usize = 1024;
@@ -55,10 +55,12 @@ struct Vector {
     /// Half the scale of each row, and the sum of its integers.
     halves: [f32; 2],
     totals: [i32; 2],
-    /// What the bound of a row multiplies its `error` and its `length` with.
+    /// What the bound of a row multiplies its `error` and its `length` with; how many of the largest are wanted; what their
+    /// upper bounds reach.
     per_error: f32,
     per_length: f32,
     wanted: usize,
+    least: f32,
 }
 
 /// The largest `k` of the numbers it is shown, the least of them first, and of which rows they are.
@@ -194,26 +196,25 @@ impl Screen {
         }
     }
 
-    /// Writes the approximate logits of the rows `range`, the columns of `out`, for all vectors. The upper bits are read once.
-    /// Of the rows that look largest it notes the logits that `exact` gives for a vector and a row.
+    /// Writes the approximate logits of those rows, columns of `out`, that `worker` gets hold of, for all vectors. The upper
+    /// bits are read once. Of the rows that look largest it notes the logits that `exact` gives for a vector and a row.
     pub fn approximate(
         &self,
         kernels: Kernels,
         worker: usize,
-        range: Range<usize>,
-        out: &mut ColumnsPart<'_, f32>,
+        out: &Columns<'_, f32>,
         exact: impl Fn(usize, usize) -> f32,
     ) {
         let Found { sums, largest } = &mut *self.found[worker].lock().expect("each thread locks its own");
         let bytes = self.blocks * SCREEN_HIGH;
-        for first in range.clone().step_by(ROWS_AT_ONCE) {
-            let rows = first..(first + ROWS_AT_ONCE).min(range.end);
+        while let Some(mut out) = out.next(worker, ROWS_AT_ONCE) {
+            let rows = out.columns();
             let high = &self.high[rows.start * bytes..rows.end * bytes];
             floats::screen_high(kernels, high, self.blocks, &self.rounded, sums, ROWS_AT_ONCE);
             let facts = &self.facts[rows.clone()];
             for (t, (vector, largest)) in self.vectors[..self.count].iter().zip(largest.iter_mut()).enumerate() {
                 let sums = vector.rows().map(|row| &sums[row * ROWS_AT_ONCE..][..facts.len()]);
-                let out = &mut out.row_mut(t)[rows.start - range.start..][..facts.len()];
+                let out = out.row_mut(t);
                 for ((logit, facts), (&first, &second)) in out.iter_mut().zip(facts).zip(sums[0].iter().zip(sums[1])) {
                     *logit = vector.coarse(facts, [first, second]);
                 }
@@ -227,15 +228,17 @@ impl Screen {
         }
     }
 
-    /// For vector `t` what an upper bound must reach: the k-th largest of the exact logits that all threads noted.
-    fn least(&self, t: usize) -> f32 {
+    /// Finds for each vector what an upper bound must reach: the k-th largest of the exact logits that all threads noted.
+    pub fn settle(&mut self) {
         let mut all = Largest::default();
-        all.reset(self.vectors[t].wanted);
-        for found in &self.found {
-            let found = found.lock().expect("no thread panics with it");
-            found.largest[t].values.iter().for_each(|&(value, row)| all.show(value, row));
+        for (t, vector) in self.vectors[..self.count].iter_mut().enumerate() {
+            all.reset(vector.wanted);
+            for found in &self.found {
+                let found = found.lock().expect("no thread panics with it");
+                found.largest[t].values.iter().for_each(|&(value, row)| all.show(value, row));
+            }
+            vector.least = all.least();
         }
-        all.least()
     }
 
     /// Puts the exact logit of vector `t` for the approximate one wherever it can be in the top, and -inf elsewhere. `logits`
@@ -248,7 +251,8 @@ impl Screen {
         logits: &mut [f32],
         exact: impl Fn(usize, usize) -> f32,
     ) {
-        let (vector, least) = (&self.vectors[t], self.least(t));
+        let vector = &self.vectors[t];
+        let least = vector.least;
         let mut below = [false; ROWS_AT_ONCE];
         for (logits, first) in logits.chunks_mut(ROWS_AT_ONCE).zip(range.step_by(ROWS_AT_ONCE)) {
             // Most are below: that is found out for many at a time.
@@ -256,7 +260,7 @@ impl Screen {
                 *below = logit + vector.bound(facts, facts.coarse_error, logit) < least;
             }
             for ((row, logit), below) in (first..).zip(logits).zip(below) {
-                let out = below || !self.may_reach(kernels, t, row, *logit, least);
+                let out = below || !self.may_reach(kernels, t, row, *logit);
                 *logit = if out { f32::NEG_INFINITY } else { exact(t, row) };
             }
         }
@@ -264,7 +268,7 @@ impl Screen {
 
     /// Whether row `row`, with this approximate logit of its upper bits, can be in the top of vector `t` by all of them. True
     /// for what is not a number.
-    fn may_reach(&self, kernels: Kernels, t: usize, row: usize, logit: f32, least: f32) -> bool {
+    fn may_reach(&self, kernels: Kernels, t: usize, row: usize, logit: f32) -> bool {
         let (vector, facts) = (&self.vectors[t], &self.facts[row]);
         let bytes = self.blocks * SCREEN_LOW;
         let length = self.blocks * SCREEN_BLOCK;
@@ -272,7 +276,7 @@ impl Screen {
         let mut sums = [0; 2];
         floats::screen_low(kernels, &self.low[row * bytes..][..bytes], rounded, &mut sums[..rounded.len() / length]);
         let logit = logit + vector.rest(facts, sums);
-        let below = logit + vector.bound(facts, facts.error, logit) < least;
+        let below = logit + vector.bound(facts, facts.error, logit) < vector.least;
         !below
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use tern_ternary::{
     Path,
-    ints::{Activations, Aligned, ByColumns, ByRows, Format, NonZero, Packed, Scratch, gemm, gemv},
+    ints::{Activations, Aligned, Arena, ByColumns, ByRows, Format, NonZero, Packed, Scratch, gemm, gemv},
 };
 
 const K: usize = 2560;
@@ -148,9 +148,10 @@ fn main() {
     const ZEROS: [usize; 5] = [0, 50, 80, 90, 95];
     println!("\nOne token, one thread, DRAM, us, by the share of zeros in %:\n");
     println!("| path | product | dense | 0 | 50 | 80 | 90 | 95 |\n|---|---|---|---|---|---|---|---|");
-    let up: Vec<_> = (0..MATRICES).map(|_| ByRows::new(&file_bytes(6912, K), 6912, K).expect("no code 3")).collect();
+    let arena = Arena::new();
+    let up: Vec<_> = (0..MATRICES).map(|_| ByRows::new(&file_bytes(6912, K), 6912, K, &arena).expect("no code 3")).collect();
     let down: Vec<_> =
-        (0..MATRICES).map(|_| ByColumns::pack(&file_bytes(K, 6912), K, 6912).expect("no code 3")).collect();
+        (0..MATRICES).map(|_| ByColumns::pack(&file_bytes(K, 6912), K, 6912, &arena).expect("no code 3")).collect();
     for (rows, k) in [(6912, K), (K, 6912)] {
         let dense: Vec<_> = (0..MATRICES).map(|_| packed(Format::I2, rows, k)).collect();
         let acts = activations(k, 1);

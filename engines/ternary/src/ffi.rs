@@ -1,5 +1,6 @@
 //! Declarations of vendor/ternary's functions, and every unsafe call of them.
 
+pub mod arena;
 pub mod floats;
 pub mod ints;
 pub mod memory;

@@ -13,7 +13,10 @@ mod activations;
 mod packed;
 mod sparse;
 
-pub use crate::aligned::{Aligned, LINE};
+pub use crate::{
+    aligned::{Aligned, LINE},
+    ffi::arena::{Arena, Piece},
+};
 pub use activations::{ActivationRow, Activations};
 pub use packed::{BadCode, Format, Packed, PackedPart, Weights};
 pub use sparse::{ByColumns, ByRows, NonZero, skips_zeros};

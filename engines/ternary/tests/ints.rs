@@ -2,7 +2,7 @@
 
 use tern_ternary::{
     Path,
-    ints::{Activations, BadCode, ByColumns, ByRows, Format, GEMV_MAX, NonZero, Packed, Scratch, gemm, gemv},
+    ints::{Activations, Arena, BadCode, ByColumns, ByRows, Format, GEMV_MAX, NonZero, Packed, Scratch, gemm, gemv},
 };
 
 const K: [usize; 7] = [128, 256, 384, 640, 1152, 2560, 6912];
@@ -151,7 +151,7 @@ fn products_with_some_rows_equal_those_rows_of_the_whole() {
     for k in K {
         for extreme in [false, true] {
             let (src, acts, d) = sparse(45, k, 0, extreme);
-            let matrix = ByRows::new(&src, 45, k).unwrap();
+            let matrix = ByRows::new(&src, 45, k, &Arena::with_slabs_of(0)).unwrap();
             for list in [vec![], vec![44], vec![0, 1, 2], (0..45).step_by(2).collect(), (0..45).collect(), vec![7; 5]] {
                 for path in Path::available() {
                     let mut out = vec![0; list.len()];
@@ -169,7 +169,7 @@ fn products_that_skip_zero_columns_equal_those_with_all() {
     for (rows, k) in [(1, 128), (256, 256), (257, 384), (640, 2560), (300, 6912)] {
         for (zeros, extreme) in [(0, true), (0, false), (50, false), (90, false), (99, true), (100, false)] {
             let (src, acts, d) = sparse(rows, k, zeros, extreme);
-            let matrix = ByColumns::pack(&src, rows, k).unwrap();
+            let matrix = ByColumns::pack(&src, rows, k, &Arena::with_slabs_of(0)).unwrap();
             let mut values = NonZero::new(k);
             values.collect(acts.row(0));
             assert_eq!(values.len(), acts.row(0).iter().filter(|&&q| q != 0).count());
@@ -187,14 +187,14 @@ fn products_that_skip_zero_columns_equal_those_with_all() {
 #[test]
 fn code_3_is_found_by_rows_and_by_columns() {
     let src = file_bytes(20, 256, |r, c| if r == 13 && c == 200 { 3 } else { 1 });
-    assert_eq!(ByRows::new(&src, 20, 256).unwrap_err(), BadCode { row: 13 });
-    assert_eq!(ByColumns::pack(&src, 20, 256).unwrap_err(), BadCode { row: 13 });
+    assert_eq!(ByRows::new(&src, 20, 256, &Arena::with_slabs_of(0)).unwrap_err(), BadCode { row: 13 });
+    assert_eq!(ByColumns::pack(&src, 20, 256, &Arena::with_slabs_of(0)).unwrap_err(), BadCode { row: 13 });
 }
 
 #[test]
 #[should_panic(expected = "row 8 of 8 is asked for")]
 fn a_row_that_is_not_there_is_refused() {
-    let matrix = ByRows::new(&[0x55; 256], 8, 128).unwrap();
+    let matrix = ByRows::new(&[0x55; 256], 8, 128, &Arena::with_slabs_of(0)).unwrap();
     matrix.product(Path::Reference, &[3, 8], &activations(128, 1, |_, _| 0), 0, &mut [0; 2]);
 }
 
@@ -233,7 +233,7 @@ fn packing_in_parts_gives_the_same_bytes() {
     let src = file_bytes(43, 640, |_, _| random.below(3) as u8);
     for format in Format::ALL {
         let whole = Packed::pack(format, &src, 43, 640).unwrap();
-        let mut parts = Packed::new(format, 43, 640);
+        let mut parts = Packed::new(format, 43, 640, &Arena::with_slabs_of(0));
         let rows: Vec<_> = parts
             .parts_mut(2)
             .map(|mut part| {
@@ -260,7 +260,7 @@ fn rows_of_zeros_are_found() {
 #[test]
 #[should_panic(expected = "too many for a gemv")]
 fn a_gemv_of_nine_tokens_is_refused() {
-    let packed = Packed::new(Format::I2, 8, 128);
+    let packed = Packed::new(Format::I2, 8, 128, &Arena::with_slabs_of(0));
     gemv(Path::Reference, packed.weights(), &activations(128, 9, |_, _| 0), &mut [0; 72], 8);
 }
 
@@ -269,12 +269,12 @@ fn a_gemv_of_nine_tokens_is_refused() {
 fn a_sum_that_no_row_can_have_is_refused() {
     let mut acts = activations(128, 1, |_, _| 0);
     *acts.row_mut(0).sum = i32::MIN;
-    gemv(Path::Reference, Packed::new(Format::I2, 8, 128).weights(), &acts, &mut [0; 8], 8);
+    gemv(Path::Reference, Packed::new(Format::I2, 8, 128, &Arena::with_slabs_of(0)).weights(), &acts, &mut [0; 8], 8);
 }
 
 #[test]
 #[should_panic(expected = "no room for 2 rows of results")]
 fn a_result_buffer_that_is_too_short_is_refused() {
-    let packed = Packed::new(Format::I2, 8, 128);
+    let packed = Packed::new(Format::I2, 8, 128, &Arena::with_slabs_of(0));
     gemv(Path::Reference, packed.weights(), &activations(128, 2, |_, _| 0), &mut [0; 15], 8);
 }

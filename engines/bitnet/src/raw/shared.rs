@@ -4,38 +4,28 @@ use std::{
     marker::PhantomData,
     ops::Range,
     ptr::NonNull,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-/// Most threads of a phase: a bit each in [`Taken`].
+/// Most threads of a phase.
 pub(crate) const MOST_THREADS: usize = 64;
-
-/// Which workers have taken their part.
-#[derive(Default)]
-struct Taken(AtomicU64);
-
-impl Taken {
-    /// Panics if `worker` has taken its part already.
-    fn take(&self, worker: usize) {
-        assert!(worker < MOST_THREADS, "worker {worker} of at most {MOST_THREADS}");
-        let before = self.0.fetch_or(1 << worker, Ordering::Relaxed);
-        assert_eq!(before >> worker & 1, 0, "worker {worker} takes its part twice: this is a bug");
-    }
-}
 
 /// The part of `0..units` that belongs to a worker: parts are disjoint, in order and cover everything.
 pub(crate) fn share(units: usize, worker: usize, workers: usize) -> Range<usize> {
     units * worker / workers..units * (worker + 1) / workers
 }
 
-/// A matrix `[rows][width]` whose columns are divided among workers.
+/// A matrix `[rows][width]` whose columns are divided among workers: a share for each, taken as a whole or bit by bit. Who is
+/// through with its own share goes on with those of others, so that all end at about the same time, on processors whose cores
+/// differ and on those that others use too.
 pub(crate) struct Columns<'a, T> {
     data: NonNull<T>,
     rows: usize,
     width: usize,
     unit: usize,
     workers: usize,
-    taken: Taken,
+    /// How many units of each share were given out; more than it has when nothing is left.
+    given: [AtomicUsize; MOST_THREADS],
     borrowed: PhantomData<&'a mut [T]>,
 }
 
@@ -51,17 +41,43 @@ impl<'a, T> Columns<'a, T> {
         assert!((1..=MOST_THREADS).contains(&workers), "{workers} workers");
         let rows = data.len() / width;
         let data = NonNull::new(data.as_mut_ptr()).expect("a slice is never null");
-        Self { data, rows, width, unit, workers, taken: Taken::default(), borrowed: PhantomData }
+        let given = [const { AtomicUsize::new(0) }; MOST_THREADS];
+        Self { data, rows, width, unit, workers, given, borrowed: PhantomData }
     }
 
-    /// The columns of `worker`.
+    /// The share of `worker`, as a whole.
     ///
     /// # Panics
-    /// If it has taken them already.
+    /// If any of it was given out already.
     pub fn take(&self, worker: usize) -> ColumnsPart<'a, T> {
+        let share = self.share(worker);
+        // Not less than the share has, and so far from the end that no one gets there by asking for more.
+        let given = self.given[worker].swap(usize::MAX / 2, Ordering::Relaxed);
+        assert_eq!(given, 0, "worker {worker} takes its part twice: this is a bug");
+        self.part(share)
+    }
+
+    /// Up to `units` units for `worker`: of its own share while there are any, then of the others'. None when all is given out.
+    pub fn next(&self, worker: usize, units: usize) -> Option<ColumnsPart<'a, T>> {
+        (worker..self.workers).chain(0..worker).find_map(|of| {
+            let share = self.share(of);
+            // Asked before it is counted: the count of a share that has nothing left stays where it is, nearly.
+            if self.given[of].load(Ordering::Relaxed) >= share.len() {
+                return None;
+            }
+            let given = self.given[of].fetch_add(units, Ordering::Relaxed);
+            let begin = share.start + given.min(share.len());
+            let end = begin + units.min(share.end - begin);
+            (begin < end).then(|| self.part(begin..end))
+        })
+    }
+
+    fn share(&self, worker: usize) -> Range<usize> {
         assert!(worker < self.workers, "worker {worker} of {}", self.workers);
-        self.taken.take(worker);
-        let units = share(self.width / self.unit, worker, self.workers);
+        share(self.width / self.unit, worker, self.workers)
+    }
+
+    fn part(&self, units: Range<usize>) -> ColumnsPart<'a, T> {
         let columns = units.start * self.unit..units.end * self.unit;
         ColumnsPart { data: self.data, rows: self.rows, width: self.width, columns, borrowed: PhantomData }
     }
@@ -86,8 +102,8 @@ impl<T> ColumnsPart<'_, T> {
     pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         // SAFETY: the columns lie within a row of `width` (`share` gives no more than there are) and the row within the
-        // buffer, which `Columns::new` measured and borrows for 'a. No other part has these columns: parts are disjoint
-        // and taken once. The borrow of `self` keeps this part from giving out the row twice.
+        // buffer, which `Columns::new` measured and borrows for 'a. No other part has these columns: shares are disjoint,
+        // and what was given of one is counted by a single atomic number, so that no two parts begin at the same. The borrow of `self` keeps this part from giving out the row twice.
         unsafe {
             let begin = self.data.add(row * self.width + self.columns.start);
             std::slice::from_raw_parts_mut(begin.as_ptr(), self.columns.len())
@@ -114,6 +130,35 @@ mod tests {
             .collect();
         assert_eq!(seen, [0..8, 8..24, 24..40]);
         assert!(data.chunks(40).all(|row| row[..8].iter().all(|&x| x == 1) && row[24..].iter().all(|&x| x == 3)));
+    }
+
+    #[test]
+    fn whoever_is_done_goes_on_with_the_shares_of_others() {
+        let mut data = vec![0_u32; 2 * 10_000];
+        let columns = Columns::new(&mut data, 10_000, 4, 3);
+        std::thread::scope(|threads| {
+            // The third asks for nothing: the others do its share.
+            for worker in 0..2 {
+                let columns = &columns;
+                threads.spawn(move || {
+                    while let Some(mut part) = columns.next(worker, 3) {
+                        assert!(part.columns().len() <= 12 && part.columns().start.is_multiple_of(4));
+                        (0..2).for_each(|row| part.row_mut(row).iter_mut().for_each(|x| *x += 1));
+                    }
+                });
+            }
+        });
+        assert!(columns.next(2, 3).is_none());
+        assert!(data.iter().all(|&x| x == 1));
+    }
+
+    #[test]
+    fn a_share_that_was_taken_is_not_given_again_bit_by_bit() {
+        let mut data = vec![0_u32; 16];
+        let columns = Columns::new(&mut data, 16, 2, 2);
+        let _own = columns.take(1);
+        let parts: Vec<_> = std::iter::from_fn(|| columns.next(1, 3)).map(|part| part.columns()).collect();
+        assert_eq!(parts, [0..6, 6..8]);
     }
 
     #[test]

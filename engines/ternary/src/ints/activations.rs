@@ -69,11 +69,10 @@ impl Activations {
         ActivationRow { q: &mut self.q[t * row_stride(self.k)..][..self.k], sum: &mut self.sums[t] }
     }
 
-    /// The rows in use, to be written, by several threads if one likes.
-    pub fn rows_mut(&mut self) -> impl Iterator<Item = ActivationRow<'_>> {
-        let k = self.k;
-        let rows = self.q.chunks_exact_mut(row_stride(k)).zip(&mut self.sums).take(self.len);
-        rows.map(move |(q, sum)| ActivationRow { q: &mut q[..k], sum })
+    /// The values of the rows in use, each with the zeros after it, which must stay zero, and their sums: to be written by
+    /// several threads.
+    pub fn parts_mut(&mut self) -> (&mut [i8], &mut [i32]) {
+        (&mut self.q[..self.len * row_stride(self.k)], &mut self.sums[..self.len])
     }
 
     /// Copies `values` into row `t` and adds them up.

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::Aligned;
+use super::{Arena, Piece};
 use crate::ffi;
 
 /// How weights are packed.
@@ -52,7 +52,7 @@ pub struct Packed {
     format: Format,
     rows: usize,
     k: usize,
-    data: Aligned<u8>,
+    data: Piece,
 }
 
 impl Packed {
@@ -60,17 +60,17 @@ impl Packed {
     ///
     /// # Panics
     /// If `k` is no multiple of 128, or not between 128 and 2^20.
-    pub fn new(format: Format, rows: usize, k: usize) -> Self {
+    pub fn new(format: Format, rows: usize, k: usize, arena: &Arena) -> Self {
         assert!(k.is_multiple_of(128) && (128..=1 << 20).contains(&k), "{k} columns: not a multiple of 128 up to 2^20");
-        Self { format, rows, k, data: Aligned::in_huge_pages(format.bytes(rows.div_ceil(8), k)) }
+        Self { format, rows, k, data: arena.take(format.bytes(rows.div_ceil(8), k)) }
     }
 
-    /// Packs `src`, rows in the I2_S layout of a file, `k / 4` bytes each.
+    /// Packs `src`, rows in the I2_S layout of a file, `k / 4` bytes each, into memory of its own.
     ///
     /// # Errors
     /// The first row with a code 3.
     pub fn pack(format: Format, src: &[u8], rows: usize, k: usize) -> Result<Self, BadCode> {
-        let mut packed = Self::new(format, rows, k);
+        let mut packed = Self::new(format, rows, k, &Arena::with_slabs_of(0));
         let groups = packed.group_count();
         packed.parts_mut(groups.max(1)).try_for_each(|mut part| part.pack(src))?;
         Ok(packed)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Activations, Aligned, BadCode};
+use super::{Activations, Aligned, Arena, BadCode, Piece};
 use crate::{Path, ffi};
 
 /// Whether `path` has kernels of its own for [`ByRows`] and [`ByColumns`]. Others have the reference's, which are slow:
@@ -15,7 +15,7 @@ pub fn skips_zeros(path: Path) -> bool {
 #[derive(Debug, Clone)]
 pub struct ByRows {
     k: usize,
-    data: Aligned<u8>,
+    data: Piece,
 }
 
 impl ByRows {
@@ -26,13 +26,13 @@ impl ByRows {
     ///
     /// # Panics
     /// If `k` is no multiple of 128 or `src` too short.
-    pub fn new(src: &[u8], rows: usize, k: usize) -> Result<Self, BadCode> {
+    pub fn new(src: &[u8], rows: usize, k: usize, arena: &Arena) -> Result<Self, BadCode> {
         assert!(k > 0 && k.is_multiple_of(128), "{k} columns: not a multiple of 128");
         let src = &src[..rows * (k / 4)];
         if let Some(at) = src.iter().position(|byte| byte & (byte >> 1) & 0x55 != 0) {
             return Err(BadCode { row: at / (k / 4) });
         }
-        let mut data = Aligned::in_huge_pages(src.len());
+        let mut data = arena.take(src.len());
         data.copy_from_slice(src);
         Ok(Self { k, data })
     }
@@ -101,7 +101,7 @@ pub struct ByColumns {
     rows: usize,
     k: usize,
     stride: usize,
-    data: Aligned<u8>,
+    data: Piece,
 }
 
 impl ByColumns {
@@ -115,10 +115,10 @@ impl ByColumns {
     ///
     /// # Panics
     /// If `k` is no multiple of 128 up to 2^17, or `src` too short.
-    pub fn pack(src: &[u8], rows: usize, k: usize) -> Result<Self, BadCode> {
+    pub fn pack(src: &[u8], rows: usize, k: usize, arena: &Arena) -> Result<Self, BadCode> {
         assert!((128..=ffi::sparse::COLUMNS_MAX).contains(&k), "{k} columns: not between 128 and 2^17");
         let stride = rows.div_ceil(256) * 64;
-        let mut data = Aligned::in_huge_pages(k * stride);
+        let mut data = arena.take(k * stride);
         ffi::sparse::pack_columns(src, rows, k, stride, &mut data).map_err(|row| BadCode { row })?;
         Ok(Self { rows, k, stride, data })
     }
