@@ -123,13 +123,14 @@ impl Forward {
         };
         let widest = graph.hidden_size.max(graph.ffn_size).max(across);
         // The sums of some groups for all tokens, or those of one token by columns.
-        let sums = ((GEMV_MAX * GEMV_GROUPS).max(GATED_GROUPS).max(tokens * GEMM_GROUPS) * 8).max(graph.hidden_size + ByColumns::PIECE);
+        let sums = ((GEMV_MAX * GEMV_GROUPS).max(GATED_GROUPS).max(tokens * GEMM_GROUPS) * 8)
+            .max(graph.hidden_size + ByColumns::PIECE);
         let workers = (0..pool.threads()).map(|_| {
             Mutex::new(WorkerScratch {
                 panel: Scratch::new(widest),
                 sums: vec![0; sums],
                 more_sums: vec![0; sums],
-                active: Vec::with_capacity(GATED_GROUPS * 8),
+                active: vec![0; GATED_GROUPS * 8],
                 pace: Pace::default(),
                 attention: AttentionScratch::new(graph),
             })
@@ -544,16 +545,20 @@ fn gated_rows(
         let (rows, groups) = (part.columns(), groups_of(&part));
         let (count, ldd) = (rows.len(), groups.len() * 8);
         ints::gemv(kernels, layer.gate.packed.groups(groups.clone()), &input.acts, &mut own.sums, ldd);
-        let active = (rows.start as u32..).zip(&own.sums[..count]).filter(|(_, gate)| **gate > 0).map(|(row, _)| row);
-        own.active.clear();
-        own.active.extend(active);
-        let way = own.pace.choose(own.active.len(), count);
+        // Without a branch: which gates are open cannot be guessed.
+        let mut listed = 0;
+        for (row, &gate) in (rows.start as u32..).zip(&own.sums[..count]) {
+            own.active[listed] = row;
+            listed += usize::from(gate > 0);
+        }
+        let active = &own.active[..listed];
+        let way = own.pace.choose(listed, count);
         let begin = Instant::now();
         if way == Way::List {
             // The sums come side by side and go where they belong from the last one on, which no earlier one has passed.
-            sparse.up.product(kernels, &own.active, &input.acts, 0, &mut own.more_sums[..own.active.len()]);
+            sparse.up.product(kernels, active, &input.acts, 0, &mut own.more_sums[..listed]);
             let mut end = count;
-            for (i, &row) in own.active.iter().enumerate().rev() {
+            for (i, &row) in active.iter().enumerate().rev() {
                 let at = row as usize - rows.start;
                 let sum = own.more_sums[i];
                 own.more_sums[at + 1..end].fill(0);
@@ -564,7 +569,7 @@ fn gated_rows(
         } else {
             ints::gemv(kernels, layer.up.packed.groups(groups), &input.acts, &mut own.more_sums, ldd);
         }
-        own.pace.took(way, own.active.len(), count, begin.elapsed().as_secs_f32());
+        own.pace.took(way, listed, count, begin.elapsed().as_secs_f32());
         let (g, u) = (&own.sums[..count], &own.more_sums[..count]);
         floats::gate_sums(kernels, ops::function(Gate::Relu2), g, u, scales, part.row_mut(0));
     }

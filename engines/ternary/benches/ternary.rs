@@ -149,7 +149,8 @@ fn main() {
     println!("\nOne token, one thread, DRAM, us, by the share of zeros in %:\n");
     println!("| path | product | dense | 0 | 50 | 80 | 90 | 95 |\n|---|---|---|---|---|---|---|---|");
     let arena = Arena::new();
-    let up: Vec<_> = (0..MATRICES).map(|_| ByRows::new(&file_bytes(6912, K), 6912, K, &arena).expect("no code 3")).collect();
+    let up: Vec<_> =
+        (0..MATRICES).map(|_| ByRows::new(&file_bytes(6912, K), 6912, K, &arena).expect("no code 3")).collect();
     let down: Vec<_> =
         (0..MATRICES).map(|_| ByColumns::pack(&file_bytes(K, 6912), K, 6912, &arena).expect("no code 3")).collect();
     for (rows, k) in [(6912, K), (K, 6912)] {

@@ -65,6 +65,8 @@ impl<'a, T> Columns<'a, T> {
             if self.given[of].load(Ordering::Relaxed) >= share.len() {
                 return None;
             }
+            // No more than the share has, or the count could run over.
+            let units = units.min(share.len());
             let given = self.given[of].fetch_add(units, Ordering::Relaxed);
             let begin = share.start + given.min(share.len());
             let end = begin + units.min(share.end - begin);
