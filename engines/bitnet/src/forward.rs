@@ -1,8 +1,8 @@
 //! The forward pass: a batch of tokens through all layers.
 //!
 //! A layer is five phases that all threads run together: queries, keys and values; attention; the output projection; gate
-//! and up; down. Threads divide the rows of matrices and the key/value heads, so a phase needs nothing another thread
-//! computes in it. Between phases each token's vector is normalised and rounded to int8.
+//! and up; down. Threads divide the rows of matrices, and key/value heads and tokens, so a phase needs nothing another
+//! thread computes in it. Between phases each token's vector is normalised and rounded to int8, or rotated and stored.
 //!
 //! The maths, per token (bitnet.cpp and transformers agree): `x_hat = norm(x) * g`, `m = max(1e-5, max|x_hat|)`,
 //! `q = round(x_hat * 127 / m)` to int8, `y = (W q) * (m / 127) * scale`.
@@ -23,7 +23,7 @@ use crate::{
     model::{Layer, Matrix, Model, Sparse},
     ops::{self, AttentionScratch, Rope},
     pace::{Pace, Way},
-    raw::{Columns, ColumnsPart, Pool},
+    raw::{Columns, ColumnsPart, Pool, Tiles},
 };
 
 /// Groups of 8 rows multiplied at once: the sums of so many rows stay in the first cache, and a thread that has nothing left to
@@ -220,7 +220,8 @@ impl<'a> Pass<'a> {
         let (across, ffn) = (self.graph.num_heads * self.graph.head_size, self.graph.ffn_size);
 
         self.queries_keys_values(layer);
-        self.attention(number, layer);
+        self.store(number, layer);
+        self.attend(number);
         // What the norm before the projection is: of the whole vector, of the projection, or none.
         let norm = projection_norm(&layer.attention_sub_norm, &layer.output);
         round(
@@ -297,31 +298,26 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// Rotates, stores keys and values, attends: each thread the key/value heads that are its own.
-    fn attention(&mut self, number: usize, layer: &Layer) {
+    /// Rotates queries and keys, stores keys and values: one token alone on the calling thread, several by all, each with the
+    /// key/value heads that are its own.
+    fn store(&mut self, number: usize, layer: &Layer) {
         let (n, graph, kernels) = (self.tokens, self.graph, self.kernels);
-        let size = graph.head_size;
-        let group = graph.num_heads / graph.num_kv_heads;
-        let workers = self.pool.threads();
-        let window = graph.window.filter(|window| window.covers(number));
-        let rope = if window.is_some() { self.local_rope.unwrap_or(self.rope) } else { self.rope };
-        let visible = |pos: u32| window.map_or(0, |window| (pos + 1).saturating_sub(window.tokens)) as usize;
+        let (size, group) = (graph.head_size, graph.num_heads / graph.num_kv_heads);
+        let rope = self.rope_of(number);
+        let workers = if n == 1 { 1 } else { self.pool.threads() };
         let (kind, cell_bytes) = (self.kv.kind, self.kv.cell_bytes);
         let head_bytes = self.cells.capacity() * cell_bytes;
-        let Buffers { query, key, value, attention, .. } = &mut *self.buffers;
+        let Buffers { query, key, value, .. } = &mut *self.buffers;
         let (q_width, kv_width) = (graph.num_heads * size, graph.num_kv_heads * size);
         let queries = Columns::new(&mut query[..n * q_width], q_width, group * size, workers);
         let keys = Columns::new(&mut key[..n * kv_width], kv_width, size, workers);
         let values = Columns::new(&mut value[..n * kv_width], kv_width, size, workers);
-        let out = Columns::new(&mut attention[..n * q_width], q_width, group * size, workers);
         let (key_cells, value_cells) = self.kv.layer_mut(number);
         let key_cells = Columns::new(key_cells, graph.num_kv_heads * head_bytes, head_bytes, workers);
         let value_cells = Columns::new(value_cells, graph.num_kv_heads * head_bytes, head_bytes, workers);
-        let (places, cells, scratch) = (self.places, self.cells, self.workers);
-        self.pool.run(&|worker| {
-            let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
-            let (mut queries, mut keys) = (queries.take(worker), keys.take(worker));
-            let (mut values, mut out) = (values.take(worker), out.take(worker));
+        let places = self.places;
+        let share = |worker| {
+            let (mut queries, mut keys, mut values) = (queries.take(worker), keys.take(worker), values.take(worker));
             let (mut key_cells, mut value_cells) = (key_cells.take(worker), value_cells.take(worker));
             let (key_cells, value_cells) = (key_cells.row_mut(0), value_cells.row_mut(0));
             for (t, place) in places.iter().enumerate() {
@@ -339,26 +335,52 @@ impl<'a> Pass<'a> {
                     floats::store(kernels, kind, head, &mut value_cells[i * head_bytes + at..][..cell_bytes]);
                 }
             }
-            let heads = out.columns().len() / (group * size);
-            for head in 0..heads {
-                let k = &key_cells[head * head_bytes..][..head_bytes];
-                let v = &value_cells[head * head_bytes..][..head_bytes];
-                let columns = head * group * size..(head + 1) * group * size;
+        };
+        if n == 1 { share(0) } else { self.pool.run(&share) }
+    }
+
+    /// Attends: a thread takes a key/value head of some tokens at a time.
+    fn attend(&mut self, number: usize) {
+        let (n, graph, kernels) = (self.tokens, self.graph, self.kernels);
+        let width = graph.num_heads * graph.head_size;
+        let unit = width / graph.num_kv_heads;
+        let window = graph.window.filter(|window| window.covers(number));
+        let visible = |pos: u32| window.map_or(0, |window| (pos + 1).saturating_sub(window.tokens)) as usize;
+        let kind = self.kv.kind;
+        let head_bytes = self.cells.capacity() * self.kv.cell_bytes;
+        let (keys, values) = self.kv.layer(number);
+        let Buffers { query, attention, .. } = &mut *self.buffers;
+        let (places, cells, scratch) = (self.places, self.cells, self.workers);
+        // Neighbours of one sequence read its cells together; tokens of different ones have nothing to share.
+        let shared = places.windows(2).any(|two| two[0].seq == two[1].seq);
+        let tiles = Tiles::new(&mut attention[..n * width], width, unit, if shared { ATTEND_TOKENS } else { 1 });
+        self.pool.run(&|worker| {
+            let mut own = scratch[worker].lock().expect("a scratch is locked by its worker alone");
+            while let Some((first, mut out)) = tiles.next() {
+                let head = out.columns().start / unit;
+                let (k, v) = (&keys[head * head_bytes..][..head_bytes], &values[head * head_bytes..][..head_bytes]);
+                let places = &places[first..first + out.rows()];
                 let mut t = 0;
-                while t < n {
-                    // Neighbours of one sequence go together, unless a window begins elsewhere for each of them.
+                while t < places.len() {
+                    // Unless a window begins elsewhere for each of them.
                     let begin = visible(places[t].pos);
                     let together = |place: &&Place| place.seq == places[t].seq && visible(place.pos) == begin;
-                    let tokens = t..t + places[t..].iter().take(ATTEND_TOKENS).take_while(together).count();
-                    let last = &places[tokens.end - 1];
+                    let tokens = places[t..].iter().take_while(together).count();
+                    let last = &places[t + tokens - 1];
                     let seen = &cells.of(last.seq)[begin..=last.pos as usize];
                     let seen = floats::Cells { kind, keys: k, values: v, seen };
-                    let rows = (&mut queries, &mut out);
-                    ops::attend(kernels, graph, (tokens.clone(), columns.clone()), rows, seen, &mut own.attention);
-                    t = tokens.end;
+                    let queries = &query[(first + t) * width..(first + t + tokens) * width];
+                    ops::attend(kernels, graph, (queries, tokens), (&mut out, t), seen, &mut own.attention);
+                    t += tokens;
                 }
             }
         });
+    }
+
+    /// The positions of a layer.
+    fn rope_of(&self, number: usize) -> &'a Rope {
+        let local = self.graph.window.is_some_and(|window| window.covers(number));
+        self.local_rope.filter(|_| local).unwrap_or(self.rope)
     }
 
     /// A projection back into the stream, of the attention (`from_attention`) or of the feed-forward network.

@@ -1,7 +1,7 @@
 //! Keys and values of the cache: for each layer and key/value head a run of cells, one head's numbers a cell.
 //!
-//! `[layer][kv head][cell][head size]`, F16 or Q8_0 (blocks of 32 with one scale). A head's cells lie together, so that the
-//! thread that computes a head reads and writes one stretch of memory.
+//! `[layer][kv head][cell][head size]`, F16 or Q8_0 (blocks of 32 with one scale). A head's cells lie together, so that a
+//! thread that computes a head reads one stretch of memory.
 
 use tern_engine::KvType;
 use tern_ternary::{floats::Cell, ints::Aligned};
@@ -34,6 +34,11 @@ impl Kv {
     }
 
     /// Keys and values of a layer, `[kv head][cell][cell_bytes]` each.
+    pub fn layer(&self, layer: usize) -> (&[u8], &[u8]) {
+        (&self.keys[layer], &self.values[layer])
+    }
+
+    /// The same to be written.
     pub fn layer_mut(&mut self, layer: usize) -> (&mut [u8], &mut [u8]) {
         (&mut self.keys[layer], &mut self.values[layer])
     }

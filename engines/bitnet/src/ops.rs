@@ -1,7 +1,5 @@
 //! The kernels in the words of this engine.
 
-use std::ops::Range;
-
 use tern_engine::KvType;
 use tern_ternary::{
     Path as Kernels,
@@ -106,25 +104,27 @@ impl AttentionScratch {
     }
 }
 
-/// Attention of consecutive tokens, `range`, of one sequence and one key/value head, whose `columns` these are. At most
-/// [`ATTEND_TOKENS`] tokens.
+/// Attention of consecutive tokens of one sequence, at most [`ATTEND_TOKENS`], with the query heads of one key/value head:
+/// those of `queries` `[tokens][width]` that are the columns of `out`, whose rows from `first` on get the results.
 pub(crate) fn attend(
     kernels: Kernels,
     graph: &Graph,
-    (range, columns): (Range<usize>, Range<usize>),
-    (queries, out): (&mut ColumnsPart<'_, f32>, &mut ColumnsPart<'_, f32>),
+    (queries, tokens): (&[f32], usize),
+    (out, first): (&mut ColumnsPart<'_, f32>, usize),
     cells: Cells<'_>,
     scratch: &mut AttentionScratch,
 ) {
-    let shape = shape(graph, range.len());
+    let shape = shape(graph, tokens);
     let numbers = shape.heads * shape.size;
+    let columns = out.columns();
     // The rows of a part lie apart.
-    for (t, own) in range.clone().zip(scratch.queries.chunks_exact_mut(numbers)) {
-        own.copy_from_slice(&queries.row_mut(t)[columns.clone()]);
+    let rows = queries.chunks_exact(queries.len() / tokens);
+    for (row, own) in rows.zip(scratch.queries.chunks_exact_mut(numbers)) {
+        own.copy_from_slice(&row[columns.clone()]);
     }
-    let (q, results) = (&scratch.queries[..range.len() * numbers], &mut scratch.out[..range.len() * numbers]);
+    let (q, results) = (&scratch.queries[..tokens * numbers], &mut scratch.out[..tokens * numbers]);
     floats::attend(kernels, shape, q, cells, graph.attention_scale, &mut scratch.scores, results);
-    for (t, own) in range.zip(results.chunks_exact(numbers)) {
-        out.row_mut(t)[columns.clone()].copy_from_slice(own);
+    for (t, own) in results.chunks_exact(numbers).enumerate() {
+        out.row_mut(first + t).copy_from_slice(own);
     }
 }

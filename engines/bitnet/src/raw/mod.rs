@@ -9,4 +9,4 @@ mod shared;
 
 pub(crate) use map::Map;
 pub(crate) use pool::Pool;
-pub(crate) use shared::{Columns, ColumnsPart, MOST_THREADS, share};
+pub(crate) use shared::{Columns, ColumnsPart, MOST_THREADS, Tiles, share};

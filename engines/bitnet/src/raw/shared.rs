@@ -85,6 +85,45 @@ impl<'a, T> Columns<'a, T> {
     }
 }
 
+/// A matrix `[rows][width]` given out in tiles of `unit` columns and up to `block` rows, to whoever asks next.
+pub(crate) struct Tiles<'a, T> {
+    data: NonNull<T>,
+    rows: usize,
+    width: usize,
+    unit: usize,
+    block: usize,
+    given: AtomicUsize,
+    borrowed: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: as for `Columns`: disjoint parts of a buffer that is borrowed exclusively, each given out once.
+unsafe impl<T: Send> Sync for Tiles<'_, T> {}
+
+impl<'a, T> Tiles<'a, T> {
+    /// Divides `data` `[rows][width]`; `unit` divides `width`.
+    pub fn new(data: &'a mut [T], width: usize, unit: usize, block: usize) -> Self {
+        assert!(width > 0 && unit > 0 && width.is_multiple_of(unit) && data.len().is_multiple_of(width) && block > 0);
+        let rows = data.len() / width;
+        let data = NonNull::new(data.as_mut_ptr()).expect("a slice is never null");
+        Self { data, rows, width, unit, block, given: AtomicUsize::new(0), borrowed: PhantomData }
+    }
+
+    /// A tile, and which row of the matrix its first one is. None when all are given out.
+    pub fn next(&self) -> Option<(usize, ColumnsPart<'a, T>)> {
+        let down = self.rows.div_ceil(self.block);
+        let tile = self.given.fetch_add(1, Ordering::Relaxed);
+        if tile >= down * (self.width / self.unit) {
+            return None;
+        }
+        let (column, row) = (tile / down * self.unit, tile % down * self.block);
+        let rows = self.block.min(self.rows - row);
+        // SAFETY: `row` is one of the rows of the buffer.
+        let data = unsafe { self.data.add(row * self.width) };
+        let columns = column..column + self.unit;
+        Some((row, ColumnsPart { data, rows, width: self.width, columns, borrowed: PhantomData }))
+    }
+}
+
 /// Columns that belong to one worker.
 pub(crate) struct ColumnsPart<'a, T> {
     data: NonNull<T>,
@@ -95,6 +134,11 @@ pub(crate) struct ColumnsPart<'a, T> {
 }
 
 impl<T> ColumnsPart<'_, T> {
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Which columns of the matrix these are.
     pub fn columns(&self) -> Range<usize> {
         self.columns.clone()
@@ -103,9 +147,10 @@ impl<T> ColumnsPart<'_, T> {
     /// This part of a row.
     pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
-        // SAFETY: the columns lie within a row of `width` (`share` gives no more than there are) and the row within the
-        // buffer, which `Columns::new` measured and borrows for 'a. No other part has these columns: shares are disjoint,
-        // and what was given of one is counted by a single atomic number, so that no two parts begin at the same. The borrow of `self` keeps this part from giving out the row twice.
+        // SAFETY: the columns lie within a row of `width` (`share` and the number of tiles give no more than there are) and
+        // the row within the buffer, which `new` measured and borrows for 'a. No other part has these columns of this row:
+        // shares are disjoint, and what was given of one, or how many tiles, is counted by a single atomic number, so that
+        // no two parts begin at the same. The borrow of `self` keeps this part from giving out the row twice.
         unsafe {
             let begin = self.data.add(row * self.width + self.columns.start);
             std::slice::from_raw_parts_mut(begin.as_ptr(), self.columns.len())
@@ -161,6 +206,20 @@ mod tests {
         let _own = columns.take(1);
         let parts: Vec<_> = std::iter::from_fn(|| columns.next(1, 3)).map(|part| part.columns()).collect();
         assert_eq!(parts, [0..6, 6..8]);
+    }
+
+    #[test]
+    fn tiles_cover_the_matrix_and_do_not_overlap() {
+        let mut data = vec![0_u32; 7 * 12];
+        let tiles = Tiles::new(&mut data, 12, 4, 3);
+        let mut seen = Vec::new();
+        while let Some((first, mut tile)) = tiles.next() {
+            (0..tile.rows()).for_each(|row| tile.row_mut(row).iter_mut().for_each(|x| *x += 1 + first as u32));
+            seen.push((first, tile.rows(), tile.columns().start));
+        }
+        assert!(tiles.next().is_none());
+        assert_eq!(seen, [0, 4, 8].map(|column| [(0, 3, column), (3, 3, column), (6, 1, column)]).concat());
+        assert!(data.chunks(12).enumerate().all(|(row, values)| values.iter().all(|&x| x == 1 + row as u32 / 3 * 3)));
     }
 
     #[test]
