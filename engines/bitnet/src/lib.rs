@@ -5,8 +5,8 @@
 //! tokens before it and on nothing else: not on its neighbours in the batch, the threads, or how the prompt was cut.
 //!
 //! Reading order: `engine` (the factory), `tern_bitnet_file::graph` (what a file computes), `file` and `model` (weights), `forward` (the
-//! forward pass), `kv` (the cache), `head` and `screen`, `decoder` and `embedder` (the contract), `twin` (which models llama.cpp computes rightly), `raw` (threads and memory: the only
-//! unsafe code here).
+//! forward pass), `pace` (when zeros are left out), `kv` (the cache), `head` and `screen`, `decoder` and `embedder` (the
+//! contract), `twin` (which models llama.cpp computes rightly), `raw` (threads and memory: the only unsafe code here).
 //!
 //! Sources: Ma et al., "The Era of 1-bit LLMs" (2024) and the BitNet b1.58 2B4T report (2025); Hugging Face transformers
 //! (`models/bitnet`, `integrations/bitnet.py`) for the numerics, which the golden tests hold it to.
