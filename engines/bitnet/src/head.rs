@@ -140,10 +140,8 @@ fn run_screened(
         logit
     };
     let columns = Columns::new(&mut *out, vocab, 1, workers);
-    let first = &*screen;
-    pool.run(&|worker| first.approximate(kernels, worker, &columns, exact));
+    pool.run(&|worker| screen.approximate(kernels, worker, &columns, exact));
     screen.settle();
-    let screen = &*screen;
     let columns = Columns::new(out, vocab, 1, workers);
     pool.run(&|worker| {
         while let Some(mut part) = columns.next(worker, ROWS_REFINED) {

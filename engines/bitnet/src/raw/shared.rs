@@ -15,6 +15,13 @@ pub(crate) fn share(units: usize, worker: usize, workers: usize) -> Range<usize>
     units * worker / workers..units * (worker + 1) / workers
 }
 
+/// Where a matrix `[rows][width]` begins, and its rows. `unit` columns at a time can be given out.
+fn begin_and_rows<T>(data: &mut [T], width: usize, unit: usize) -> (NonNull<T>, usize) {
+    assert!(width > 0 && unit > 0 && width.is_multiple_of(unit) && data.len().is_multiple_of(width));
+    let rows = data.len() / width;
+    (NonNull::from(data).cast(), rows)
+}
+
 /// A matrix `[rows][width]` whose columns are divided among workers: a share for each, taken as a whole or bit by bit. Who is
 /// through with its own share goes on with those of others, so that all end at about the same time, on processors whose cores
 /// differ and on those that others use too.
@@ -37,10 +44,8 @@ impl<'a, T> Columns<'a, T> {
     /// Divides the columns of `data` `[rows][width]` among `workers`, at multiples of `unit` columns, which divides
     /// `width`.
     pub fn new(data: &'a mut [T], width: usize, unit: usize, workers: usize) -> Self {
-        assert!(width > 0 && unit > 0 && width.is_multiple_of(unit) && data.len().is_multiple_of(width));
         assert!((1..=MOST_THREADS).contains(&workers), "{workers} workers");
-        let rows = data.len() / width;
-        let data = NonNull::new(data.as_mut_ptr()).expect("a slice is never null");
+        let (data, rows) = begin_and_rows(data, width, unit);
         let given = [const { AtomicUsize::new(0) }; MOST_THREADS];
         Self { data, rows, width, unit, workers, given, borrowed: PhantomData }
     }
@@ -102,9 +107,8 @@ unsafe impl<T: Send> Sync for Tiles<'_, T> {}
 impl<'a, T> Tiles<'a, T> {
     /// Divides `data` `[rows][width]`; `unit` divides `width`.
     pub fn new(data: &'a mut [T], width: usize, unit: usize, block: usize) -> Self {
-        assert!(width > 0 && unit > 0 && width.is_multiple_of(unit) && data.len().is_multiple_of(width) && block > 0);
-        let rows = data.len() / width;
-        let data = NonNull::new(data.as_mut_ptr()).expect("a slice is never null");
+        assert!(block > 0);
+        let (data, rows) = begin_and_rows(data, width, unit);
         Self { data, rows, width, unit, block, given: AtomicUsize::new(0), borrowed: PhantomData }
     }
 
@@ -148,9 +152,10 @@ impl<T> ColumnsPart<'_, T> {
     pub fn row_mut(&mut self, row: usize) -> &mut [T] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         // SAFETY: the columns lie within a row of `width` (`share` and the number of tiles give no more than there are) and
-        // the row within the buffer, which `new` measured and borrows for 'a. No other part has these columns of this row:
-        // shares are disjoint, and what was given of one, or how many tiles, is counted by a single atomic number, so that
-        // no two parts begin at the same. The borrow of `self` keeps this part from giving out the row twice.
+        // the row within the buffer, which `begin_and_rows` measured and which is borrowed for 'a. No other part has these
+        // columns of this row: shares are disjoint, and what was given of one, or how many tiles, is counted by a single
+        // atomic number, so that no two parts begin at the same. The borrow of `self` keeps this part from giving out the
+        // row twice.
         unsafe {
             let begin = self.data.add(row * self.width + self.columns.start);
             std::slice::from_raw_parts_mut(begin.as_ptr(), self.columns.len())

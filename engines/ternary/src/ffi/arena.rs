@@ -8,10 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::memory::{HUGE_PAGE, prefer_huge_pages};
-
-/// What pieces begin at a multiple of: a cache line.
-const LINE: usize = 64;
+use crate::aligned::{Aligned, LINE};
 
 /// Bytes of the slabs of a model.
 const SLAB: usize = 64 << 20;
@@ -62,12 +59,10 @@ impl Default for Arena {
 /// Zeroed memory that pieces share.
 #[derive(Debug)]
 struct Slab {
-    /// The first byte at a line, or at a page of 2 MB if there are some.
     start: NonNull<u8>,
     len: usize,
-    /// The vector that the memory came from.
-    memory: NonNull<u8>,
-    capacity: usize,
+    /// What `start` points into. Only kept: while there are pieces, the memory is theirs.
+    _memory: Aligned<u8>,
 }
 
 // SAFETY: it is plain memory, which any thread may free; who may read and write it is a matter of its pieces.
@@ -77,28 +72,8 @@ unsafe impl Sync for Slab {}
 
 impl Slab {
     fn new(len: usize) -> Self {
-        // Less than two pages might not hold a whole one.
-        let huge = len >= 2 * HUGE_PAGE;
-        let align = if huge { HUGE_PAGE } else { LINE };
-        // A vector and not aligned memory, because the system's is zero already and is not written here.
-        let mut memory = vec![0_u8; len + align];
-        let first = memory.as_ptr().align_offset(align);
-        if huge {
-            prefer_huge_pages(&mut memory[first..first + len]);
-        }
-        let capacity = memory.capacity();
-        let memory = NonNull::from(memory.leak()).cast::<u8>();
-        // SAFETY: `first` is below `align`, and the memory is that much longer than `len`.
-        let start = unsafe { memory.add(first) };
-        Self { start, len, memory, capacity }
-    }
-}
-
-impl Drop for Slab {
-    fn drop(&mut self) {
-        // SAFETY: these are the pointer and the capacity of the vector leaked in `new`; bytes need not be dropped, so its
-        // length does not matter. No piece is left: each holds the slab.
-        drop(unsafe { Vec::from_raw_parts(self.memory.as_ptr(), 0, self.capacity) });
+        let mut memory = Aligned::in_huge_pages(len);
+        Self { start: NonNull::from(&mut *memory).cast(), len, _memory: memory }
     }
 }
 
@@ -143,6 +118,7 @@ impl fmt::Debug for Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::memory::HUGE_PAGE;
 
     #[test]
     fn pieces_are_zero_aligned_and_apart_and_outlive_the_arena() {
